@@ -1,0 +1,218 @@
+/* consent.c - consents and refusals as plain values, and which of them speaks.
+ *
+ * A grant is read from its event once and then only compared: first masks and
+ * days, then the purpose, last the recipients, because a decision asks for
+ * every class of an event. Days are counted in Japan: a consent ends with its
+ * last day at midnight there, wherever the hub's clock thinks it is.
+ *
+ * A withdrawn consent refuses exactly what it had covered: its purpose, its
+ * recipients, its classes and its days. When those days are over it is silent
+ * again, so that an old paper replaced by a newer one cannot stand in the way
+ * of a rescue years later. A refusal has no last day. */
+#include "hub/core/consent.h"
+#include "proto/wire/schema.h"
+#include <assert.h>
+#include <string.h>
+
+#define DAY_MS 86400000ull
+#define JAPAN_MS 32400000ull /* nine hours ahead, no summer time */
+#define LONGEST_DAYS 731     /* two years, one of them a leap year */
+
+static int32_t japan_day(uint64_t now_ms)
+{
+    return (int32_t)((now_ms + JAPAN_MS) / DAY_MS);
+}
+
+/* Copies a name that must be there and fit. */
+static bool copy_name(char *to, size_t size, const char *from)
+{
+    size_t n = from == NULL ? 0 : strlen(from);
+    if (n == 0 || n >= size)
+        return false;
+    memcpy(to, from, n + 1);
+    return true;
+}
+
+static bool is_muni5(const char *s)
+{
+    return s != NULL && strlen(s) == 5 && strspn(s, "0123456789") == 5;
+}
+
+static bool given(const char *s)
+{
+    return s != NULL && s[0] != '\0';
+}
+
+/* One agency by its code, or a role within one municipality; never "all". */
+static bool read_recipient(const Pb__ConsentRecipient *r,
+                           struct grant_recipient *to)
+{
+    if (given(r->agency))
+        return !given(r->role) && !given(r->place) &&
+               copy_name(to->agency, sizeof(to->agency), r->agency);
+    return is_muni5(r->place) &&
+           copy_name(to->role, sizeof(to->role), r->role) &&
+           copy_name(to->place, sizeof(to->place), r->place);
+}
+
+static bool read_recipients(Pb__ConsentRecipient *const *r, size_t n,
+                            struct grant *g)
+{
+    if (n > GRANT_RECIPIENTS)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!read_recipient(r[i], &g->to[i]))
+            return false;
+    g->to_count = n;
+    return true;
+}
+
+static bool read_classes(const Pb__DataClass *c, size_t n, struct grant *g)
+{
+    for (size_t i = 0; i < n; i++) {
+        if ((int)c[i] <= 0 || (int)c[i] >= CLASS_MAX ||
+            class_name((unsigned)c[i])[0] == '\0')
+            return false;
+        g->classes |= class_bit((unsigned)c[i]);
+    }
+    return true;
+}
+
+/* A whole day; a month or a year alone does not say when a consent ends. */
+static bool read_day(const Pb__Date *d, int32_t *day)
+{
+    struct date x;
+    if (d == NULL || d->iso == NULL ||
+        date_parse(slice_str(d->iso), &x) != ERR_OK || x.day == 0)
+        return false;
+    *day = date_days(x);
+    return true;
+}
+
+static bool read_days(const Pb__ConsentGiven *b, struct grant *g)
+{
+    g->from_day = INT32_MIN;
+    if (!read_day(b->valid_to, &g->to_day))
+        return false;
+    if (b->valid_from == NULL)
+        return true;
+    return read_day(b->valid_from, &g->from_day) && g->from_day <= g->to_day &&
+           (int64_t)g->to_day - g->from_day <= LONGEST_DAYS;
+}
+
+static bool read_ref(ProtobufCBinaryData ref, struct grant *g)
+{
+    if (ref.len != ID_BYTES)
+        return false;
+    memcpy(g->ref, ref.data, ID_BYTES);
+    return true;
+}
+
+enum err grant_from_given(const Pb__ConsentGiven *b, struct grant *out)
+{
+    assert(b != NULL && out != NULL);
+    memset(out, 0, sizeof(*out));
+    out->kind = GRANT_GIVEN;
+    bool ok = b->n_recipient > 0 && b->n_classes > 0 &&
+              read_ref(b->consent_ref, out) &&
+              copy_name(out->purpose, sizeof(out->purpose), b->purpose) &&
+              read_recipients(b->recipient, b->n_recipient, out) &&
+              read_classes(b->classes, b->n_classes, out) && read_days(b, out);
+    return ok ? ERR_OK : ERR_VAL_CONSENT_SCOPE;
+}
+
+enum err grant_from_refused(const Pb__ConsentRefused *b, uint64_t now_ms,
+                            struct grant *out)
+{
+    assert(b != NULL && out != NULL);
+    memset(out, 0, sizeof(*out));
+    out->kind = GRANT_REFUSED;
+    out->from_day = japan_day(now_ms);
+    out->to_day = INT32_MAX;
+    bool ok = read_ref(b->consent_ref, out) &&
+              copy_name(out->purpose, sizeof(out->purpose), b->purpose) &&
+              read_recipients(b->recipient, b->n_recipient, out) &&
+              read_classes(b->classes, b->n_classes, out);
+    return ok ? ERR_OK : ERR_VAL_CONSENT_SCOPE;
+}
+
+static bool on_day(const struct grant *g, int32_t day)
+{
+    return g->from_day <= day && day <= g->to_day;
+}
+
+bool grant_in_force(const struct grant *g, uint64_t now_ms)
+{
+    return g->kind == GRANT_GIVEN && !g->withdrawn &&
+           on_day(g, japan_day(now_ms));
+}
+
+static bool recipient_is(const struct grant_recipient *to,
+                         const struct agency *a)
+{
+    if (to->agency[0] != '\0')
+        return strcmp(to->agency, a->code) == 0;
+    return agency_has_role(a, to->role) && agency_serves(a, to->place);
+}
+
+bool grant_names(const struct grant *g, const struct agency *a)
+{
+    if (g->to_count == 0)
+        return g->kind == GRANT_REFUSED;
+    for (size_t i = 0; i < g->to_count; i++)
+        if (recipient_is(&g->to[i], a))
+            return true;
+    return false;
+}
+
+static bool holds_class(const struct grant *g, unsigned cls)
+{
+    if (g->classes == 0)
+        return g->kind == GRANT_REFUSED;
+    return (g->classes & class_bit(cls)) != 0;
+}
+
+/* Whether g is about this at all, whatever it says and whenever. */
+static bool about(const struct grant *g, const struct agency *a,
+                  const char *purpose, unsigned cls)
+{
+    return holds_class(g, cls) && strcmp(g->purpose, purpose) == 0 &&
+           grant_names(g, a);
+}
+
+int consent_covering(const struct grant *g, size_t n, const struct agency *a,
+                     const char *purpose, unsigned cls, uint64_t now_ms)
+{
+    for (size_t i = 0; i < n; i++)
+        if (grant_in_force(&g[i], now_ms) && about(&g[i], a, purpose, cls))
+            return (int)i;
+    return -1;
+}
+
+/* A refusal not taken back, or a consent taken back. */
+static bool says_no(const struct grant *g, int32_t day)
+{
+    return g->withdrawn == (g->kind == GRANT_GIVEN) && on_day(g, day);
+}
+
+static bool superseded(const struct grant *g, size_t n, uint64_t leaf,
+                       const struct agency *a, const char *purpose,
+                       unsigned cls, uint64_t now_ms)
+{
+    for (size_t i = 0; i < n; i++)
+        if (g[i].leaf > leaf && grant_in_force(&g[i], now_ms) &&
+            about(&g[i], a, purpose, cls))
+            return true;
+    return false;
+}
+
+int consent_refusing(const struct grant *g, size_t n, const struct agency *a,
+                     const char *purpose, unsigned cls, uint64_t now_ms)
+{
+    int32_t day = japan_day(now_ms);
+    for (size_t i = 0; i < n; i++)
+        if (says_no(&g[i], day) && about(&g[i], a, purpose, cls) &&
+            !superseded(g, n, g[i].leaf, a, purpose, cls, now_ms))
+            return (int)i;
+    return -1;
+}

@@ -1,0 +1,508 @@
+/* policy.c - one decision, class by class, from the compiled tables.
+ *
+ * First the question is turned into numbers; a word the policy does not know,
+ * a clock that is off or a basis whose days are over denies all of it. Then
+ * the rules that match are collected once per role of the recipient, and each
+ * class goes down the layers until one speaks:
+ *
+ *   prohibit protect   of any role the recipient has: a denial for all
+ *   ceiling minimum    what the role may ever see, what the purpose needs
+ *   law m106           do not ask the person
+ *   (refusal)          the person said no, or took a consent back
+ *   consent            a permit that needs a consent in force
+ *   session life breakglass
+ *
+ * With several roles the first that permits a class is cited. A consent or a
+ * refusal that names a role speaks for that role only, so it is compared with
+ * the recipient reduced to the role being looked at. Companion classes come
+ * last: under a consent rule they pass with whatever that rule let pass.
+ *
+ * Nobody can tell from a decision or from its sentence whether a person
+ * refused or was never asked. */
+#include "hub/core/policy_table.h"
+#include <assert.h>
+#include <string.h>
+
+#define DAY_MS 86400000ull
+#define JAPAN_MS 32400000ull
+
+/* One role the recipient may be served in. */
+struct candidate {
+    unsigned role;
+    uint64_t ceiling;
+    uint16_t rule[BUCKET_MAX]; /* that match, in the order of the file */
+    size_t count;
+    struct agency named; /* the recipient with this role alone */
+};
+struct query {
+    const struct policy *p;
+    const struct policy_ask *ask;
+    const struct bucket *bucket;
+    uint16_t variant; /* 0: none */
+    unsigned purpose;
+    uint64_t minimum;
+    int32_t day;
+    struct candidate as[AGENCY_ROLES];
+    size_t roles;
+    uint8_t role_of[CLASS_MAX]; /* index in as, of each permit */
+    struct decision *out;
+};
+
+/* ---- the question --------------------------------------------------------*/
+
+static enum err understand_event(struct query *q)
+{
+    const struct symbol *e = policy_symbol(q->p, SYMBOL_EVENT, q->ask->event);
+    const struct symbol *u =
+        policy_symbol(q->p, SYMBOL_PURPOSE, q->ask->purpose);
+    if (e == NULL)
+        return ERR_EVT_TYPE;
+    if (u == NULL)
+        return ERR_EVT_PURPOSE;
+    q->bucket = &q->p->bucket[e->index];
+    q->purpose = u->index;
+    q->minimum = q->p->minimum[e->index][u->index];
+    if (q->ask->variant == NULL || q->ask->variant[0] == '\0')
+        return ERR_OK;
+    const struct symbol *v =
+        policy_symbol(q->p, SYMBOL_VARIANT, q->ask->variant);
+    if (v == NULL || (uint16_t)(v->index - q->bucket->variant_first) >=
+                         q->bucket->variant_count)
+        return ERR_EVT_TYPE;
+    q->variant = v->index;
+    return ERR_OK;
+}
+
+static enum err add_role(struct query *q, const char *role)
+{
+    const struct symbol *s = policy_symbol(q->p, SYMBOL_ROLE, role);
+    if (s == NULL)
+        return ERR_EVT_RECIPIENT;
+    struct candidate *c = &q->as[q->roles++];
+    c->role = s->index;
+    c->ceiling = q->p->ceiling[s->index];
+    c->count = 0;
+    if (q->ask->grant_count > 0) {
+        c->named = *q->ask->recipient;
+        memset(c->named.role, 0, sizeof(c->named.role));
+        memcpy(c->named.role[0], s->code, strlen(s->code) + 1);
+    }
+    return ERR_OK;
+}
+
+/* A role that the agency does not have is as unknown as one nobody has. */
+static enum err understand_roles(struct query *q)
+{
+    const struct agency *a = q->ask->recipient;
+    if (q->ask->role != NULL)
+        return agency_has_role(a, q->ask->role) ? add_role(q, q->ask->role)
+                                                : ERR_EVT_RECIPIENT;
+    enum err e = ERR_OK;
+    for (size_t i = 0; e == ERR_OK && i < AGENCY_ROLES && a->role[i][0] != '\0';
+         i++)
+        e = add_role(q, a->role[i]);
+    return e == ERR_OK && q->roles == 0 ? ERR_EVT_RECIPIENT : e;
+}
+
+static bool matches(const struct query *q, const struct rule *r, unsigned role)
+{
+    unsigned is = q->ask->predicates;
+    return (r->purposes >> q->purpose & 1) && (r->roles >> role & 1) &&
+           (r->classes & q->ask->classes) != 0 && (r->requires & ~is) == 0 &&
+           (r->unless & is) == 0 && r->from_day <= q->day &&
+           q->day <= r->to_day;
+}
+
+static bool basis_stands(const struct query *q, const struct rule *r)
+{
+    if (r->basis == NO_BASIS)
+        return true;
+    const struct basis *b = &q->p->basis[r->basis];
+    return b->from_day <= q->day && q->day <= b->to_day;
+}
+
+/* One matching rule on a basis that is over makes the whole question
+ * undecidable: which layer would have spoken is not known any more. */
+static enum err collect(const struct query *q, struct candidate *c)
+{
+    for (uint32_t i = 0; i < q->bucket->count; i++) {
+        const struct rule_use *u = &q->p->use[q->bucket->first + i];
+        const struct rule *r = &q->p->rule[u->rule];
+        if ((u->variant != 0 && u->variant != q->variant) ||
+            !matches(q, r, c->role))
+            continue;
+        if (!basis_stands(q, r))
+            return ERR_POL_EXPIRED;
+        c->rule[c->count++] = u->rule;
+    }
+    return ERR_OK;
+}
+
+static enum err understand(struct query *q)
+{
+    if (!q->ask->clock_ok)
+        return ERR_POL_CLOCK;
+    if ((q->ask->classes & ~q->p->known) != 0)
+        return ERR_EVT_CLASS;
+    q->day = (int32_t)((q->ask->now_ms + JAPAN_MS) / DAY_MS);
+    enum err e = understand_event(q);
+    if (e == ERR_OK)
+        e = understand_roles(q);
+    for (size_t i = 0; e == ERR_OK && i < q->roles; i++)
+        e = collect(q, &q->as[i]);
+    return e;
+}
+
+/* ---- one class -----------------------------------------------------------*/
+
+/* The first rule of a layer with that effect on the class. */
+static uint16_t spoken(const struct query *q, const struct candidate *c,
+                       enum layer layer, bool permit, uint64_t bit)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        const struct rule *r = &q->p->rule[c->rule[i]];
+        if (r->layer == layer && r->permit == permit && (r->classes & bit))
+            return c->rule[i];
+    }
+    return NO_RULE;
+}
+
+static uint16_t forbidden(const struct query *q, enum layer layer, uint64_t bit)
+{
+    for (size_t i = 0; i < q->roles; i++) {
+        uint16_t r = spoken(q, &q->as[i], layer, false, bit);
+        if (r != NO_RULE)
+            return r;
+    }
+    return NO_RULE;
+}
+
+static void permit(const struct query *q, struct class_verdict *v,
+                   uint16_t rule, int grant)
+{
+    v->permit = true;
+    v->rule = rule;
+    v->grant = (int16_t)grant;
+    v->basis = q->p->basis[q->p->rule[rule].basis].code;
+}
+
+/* True when the layer speaks, whatever it says. */
+static bool layer_speaks(const struct query *q, const struct candidate *c,
+                         enum layer layer, uint64_t bit,
+                         struct class_verdict *v)
+{
+    uint16_t r = spoken(q, c, layer, false, bit);
+    if (r != NO_RULE) {
+        v->rule = r;
+        return true;
+    }
+    r = spoken(q, c, layer, true, bit);
+    if (r != NO_RULE)
+        permit(q, v, r, -1);
+    return r != NO_RULE;
+}
+
+/* The consent a companion class goes along with: that of another class that
+ * passed by the same rule for the same role. -1: none did. */
+static int companion_grant(const struct query *q, const struct candidate *c,
+                           uint16_t rule)
+{
+    for (unsigned i = 0; i < CLASS_MAX; i++) {
+        const struct class_verdict *v = &q->out->of[i];
+        if (v->permit && v->rule == rule && v->grant >= 0 &&
+            &q->as[q->role_of[i]] == c)
+            return v->grant;
+    }
+    return -1;
+}
+
+static bool consent_speaks(const struct query *q, const struct candidate *c,
+                           unsigned cls, struct class_verdict *v)
+{
+    const struct policy_ask *a = q->ask;
+    uint64_t bit = class_bit(cls);
+    uint16_t r = spoken(q, c, LAYER_CONSENT, false, bit);
+    if (r != NO_RULE) {
+        v->rule = r;
+        return true;
+    }
+    r = spoken(q, c, LAYER_CONSENT, true, bit);
+    if (r == NO_RULE || a->grant_count == 0)
+        return false;
+    int g = consent_covering(a->grants, a->grant_count, &c->named, a->purpose,
+                             cls, a->now_ms);
+    if (g < 0 && (q->p->companions & bit) != 0)
+        g = companion_grant(q, c, r);
+    if (g >= 0)
+        permit(q, v, r, g);
+    return g >= 0;
+}
+
+static bool refused(const struct query *q, const struct candidate *c,
+                    unsigned cls, struct class_verdict *v)
+{
+    const struct policy_ask *a = q->ask;
+    if (a->grant_count == 0)
+        return false;
+    int g = consent_refusing(a->grants, a->grant_count, &c->named, a->purpose,
+                             cls, a->now_ms);
+    if (g >= 0)
+        v->grant = (int16_t)g;
+    return g >= 0;
+}
+
+/* The layers below the prohibitions, for one role. */
+static struct class_verdict judge_as(const struct query *q,
+                                     const struct candidate *c, unsigned cls)
+{
+    static const enum layer LAST[] = {LAYER_SESSION, LAYER_LIFE,
+                                      LAYER_BREAKGLASS};
+    struct class_verdict v = {.rule = NO_RULE, .grant = -1, .basis = ""};
+    uint64_t bit = class_bit(cls);
+    if ((bit & c->ceiling & q->minimum) == 0)
+        return v;
+    if (layer_speaks(q, c, LAYER_LAW, bit, &v) ||
+        layer_speaks(q, c, LAYER_M106, bit, &v) || refused(q, c, cls, &v) ||
+        consent_speaks(q, c, cls, &v))
+        return v;
+    for (size_t i = 0; i < NELEM(LAST); i++)
+        if (layer_speaks(q, c, LAST[i], bit, &v))
+            return v;
+    return v;
+}
+
+static void judge(struct query *q, unsigned cls)
+{
+    struct class_verdict *v = &q->out->of[cls];
+    for (enum layer l = LAYER_PROHIBIT; l <= LAYER_PROTECT; l++) {
+        v->rule = forbidden(q, l, class_bit(cls));
+        if (v->rule != NO_RULE)
+            return;
+    }
+    for (size_t i = 0; i < q->roles; i++) {
+        struct class_verdict one = judge_as(q, &q->as[i], cls);
+        bool says_more = v->rule == NO_RULE && v->grant < 0;
+        if (one.permit || says_more)
+            *v = one;
+        if (one.permit) {
+            q->role_of[cls] = (uint8_t)i;
+            return;
+        }
+    }
+}
+
+static void judge_all(struct query *q, uint64_t classes)
+{
+    for (unsigned c = 1; c < CLASS_MAX; c++)
+        if (classes & class_bit(c))
+            judge(q, c);
+}
+
+/* ---- the decision --------------------------------------------------------*/
+
+static void deny_all(const struct policy_ask *ask, struct decision *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->asked = ask->classes;
+    for (size_t i = 0; i < CLASS_MAX; i++)
+        out->of[i] =
+            (struct class_verdict){.rule = NO_RULE, .grant = -1, .basis = ""};
+}
+
+/* The role decided for: the wanted one, else the first with a permit. */
+static void conclude(struct query *q)
+{
+    struct decision *d = q->out;
+    uint64_t ceiling = 0;
+    size_t first = q->ask->role != NULL ? 0 : q->roles;
+    for (size_t i = 0; i < q->roles; i++)
+        ceiling |= q->as[i].ceiling;
+    for (unsigned c = 1; c < CLASS_MAX; c++)
+        if (d->of[c].permit) {
+            d->released |= class_bit(c);
+            if (q->role_of[c] < first)
+                first = q->role_of[c];
+        }
+    d->withheld = d->asked & ceiling & ~d->released;
+    if (first == q->roles)
+        return;
+    const char *role =
+        q->ask->role != NULL ? q->ask->role : q->ask->recipient->role[first];
+    memcpy(d->role, role, strlen(role) + 1);
+}
+
+void policy_decide(const struct policy *p, const struct policy_ask *ask,
+                   struct decision *out)
+{
+    assert(p != NULL && ask != NULL && out != NULL);
+    assert(ask->recipient != NULL && ask->event != NULL);
+    assert(ask->purpose != NULL);
+    assert(ask->grants != NULL || ask->grant_count == 0);
+    struct query q;
+    q.p = p;
+    q.ask = ask;
+    q.variant = 0;
+    q.roles = 0;
+    q.out = out;
+    deny_all(ask, out);
+    out->error = understand(&q);
+    if (out->error != ERR_OK)
+        return;
+    judge_all(&q, ask->classes & ~p->companions);
+    judge_all(&q, ask->classes & p->companions);
+    conclude(&q);
+}
+
+/* ---- what the tables say -------------------------------------------------*/
+
+const uint8_t *policy_digest(const struct policy *p)
+{
+    return p->digest;
+}
+
+bool policy_knows_purpose(const struct policy *p, const char *purpose)
+{
+    return policy_symbol(p, SYMBOL_PURPOSE, purpose) != NULL;
+}
+
+bool policy_knows_role(const struct policy *p, const char *role)
+{
+    const struct symbol *s = policy_symbol(p, SYMBOL_ROLE, role);
+    return s != NULL && (p->excluded >> s->index & 1) == 0;
+}
+
+static const struct symbol *symbol_named(const struct policy *p,
+                                         const char *code)
+{
+    for (int k = 0; k < SYMBOL_KINDS; k++) {
+        const struct symbol *s = policy_symbol(p, (enum symbol_kind)k, code);
+        if (s != NULL)
+            return s;
+    }
+    return NULL;
+}
+
+const char *policy_label_ja(const struct policy *p, const char *code)
+{
+    const struct symbol *s = symbol_named(p, code);
+    return s == NULL ? code : s->ja;
+}
+
+const char *policy_label_en(const struct policy *p, const char *code)
+{
+    const struct symbol *s = symbol_named(p, code);
+    return s == NULL ? code : s->en;
+}
+
+uint64_t policy_ceiling(const struct policy *p, const char *role)
+{
+    const struct symbol *s = policy_symbol(p, SYMBOL_ROLE, role);
+    return s == NULL ? 0 : p->ceiling[s->index];
+}
+
+size_t policy_rule_count(const struct policy *p)
+{
+    return p->rule_count;
+}
+
+const char *policy_rule_id(const struct policy *p, uint16_t rule)
+{
+    return rule < p->rule_count ? p->rule[rule].id : "DEFAULT";
+}
+
+const char *policy_rule_row(const struct policy *p, uint16_t rule)
+{
+    return rule < p->rule_count ? p->rule[rule].row : "";
+}
+
+/* ---- the sentence --------------------------------------------------------*/
+
+/* Some classes of a decision that have one reason. */
+struct reason {
+    uint64_t classes;
+    bool permit;
+    const char *ja, *en;
+};
+
+static struct reason reason_of(const struct policy *p, const struct decision *d,
+                               unsigned cls, uint64_t shown)
+{
+    const struct class_verdict *v = &d->of[cls];
+    struct reason r = {.permit = v->permit,
+                       .ja = err_ja(ERR_POL_NONE),
+                       .en = err_en(ERR_POL_NONE)};
+    if (v->rule < p->rule_count) {
+        r.ja = p->rule[v->rule].ja;
+        r.en = p->rule[v->rule].en;
+    }
+    for (unsigned c = 1; c < CLASS_MAX; c++)
+        if ((shown & class_bit(c)) && d->of[c].permit == v->permit &&
+            d->of[c].rule == v->rule)
+            r.classes |= class_bit(c);
+    return r;
+}
+
+static void add_labels(uint64_t classes, struct buf *ja, struct buf *en)
+{
+    const char *sep_ja = "", *sep_en = "";
+    for (unsigned c = 1; c < CLASS_MAX; c++) {
+        if ((classes & class_bit(c)) == 0)
+            continue;
+        buf_addf(ja, "%s%s", sep_ja, class_ja(c));
+        buf_addf(en, "%s%s", sep_en, class_en(c));
+        sep_ja = "、";
+        sep_en = "; ";
+    }
+}
+
+static void add_reason(const struct reason *r, struct buf *ja, struct buf *en)
+{
+    buf_adds(ja, r->permit ? "渡す情報: " : "渡さない情報: ");
+    buf_adds(en, en->n > 0 ? " " : "");
+    buf_adds(en, r->permit ? "Passed on: " : "Not passed on: ");
+    add_labels(r->classes, ja, en);
+    buf_addf(ja, "。%s", r->ja);
+    buf_addf(en, ". %s", r->en);
+}
+
+/* The groups of one kind, each class in the first group it belongs to. */
+static void add_reasons(const struct policy *p, const struct decision *d,
+                        uint64_t classes, struct buf *ja, struct buf *en)
+{
+    for (unsigned c = 1; c < CLASS_MAX; c++) {
+        if ((classes & class_bit(c)) == 0)
+            continue;
+        struct reason r = reason_of(p, d, c, classes);
+        add_reason(&r, ja, en);
+        classes &= ~r.classes;
+    }
+}
+
+/* Nothing is passed on: the first prohibition met, else the plain sentence,
+ * and no list, because a list would tell what the event held. */
+static void add_nothing(const struct policy *p, const struct decision *d,
+                        struct buf *ja, struct buf *en)
+{
+    struct reason r = {.ja = err_ja(ERR_POL_NONE), .en = err_en(ERR_POL_NONE)};
+    for (unsigned c = CLASS_MAX - 1; c > 0; c--)
+        if ((d->asked & class_bit(c)) && d->of[c].rule < p->rule_count) {
+            r.ja = p->rule[d->of[c].rule].ja;
+            r.en = p->rule[d->of[c].rule].en;
+        }
+    buf_adds(ja, r.ja);
+    buf_adds(en, r.en);
+}
+
+void policy_explain(const struct policy *p, const struct decision *d,
+                    struct buf *ja, struct buf *en)
+{
+    if (d->error != ERR_OK) {
+        buf_adds(ja, err_ja(d->error));
+        buf_adds(en, err_en(d->error));
+    } else if (d->released == 0) {
+        add_nothing(p, d, ja, en);
+    } else {
+        add_reasons(p, d, d->released, ja, en);
+        add_reasons(p, d, d->withheld, ja, en);
+    }
+}

@@ -1,0 +1,320 @@
+/* route.c - who is meant, and what each of them may have.
+ *
+ * In two halves with the workflow between them: first the wishes of the sender
+ * become agencies (the workflow needs to know them, to compare a confirmation
+ * with its offer), then each agency is decided for, with the case as the
+ * workflow leaves it (so that the one provider confirmed is already known).
+ *
+ * A header signed by a medical institution says by itself that a hospital is
+ * involved. Whoever may not know that gets an event of the hub's own instead,
+ * if the type has one, and otherwise nothing. */
+#include "hub/core/route.h"
+#include "hub/core/flow.h"
+#include <stdio.h>
+#include <string.h>
+
+static const char *text(const char *s)
+{
+    return s != NULL ? s : "";
+}
+
+/* ---- from wishes to agencies ---- */
+
+/* One wish, checked. */
+struct wish {
+    const struct agency *agency; /* NULL: by role */
+    const char *role, *place, *purpose;
+};
+
+static void add(struct effects *fx, const struct wish *w,
+                const struct agency *a)
+{
+    for (size_t i = 0; i < fx->to_count; i++)
+        if (fx->to[i].agency == a &&
+            strcmp(fx->to[i].purpose, w->purpose) == 0 &&
+            (a != NULL || strcmp(fx->to[i].role, w->role) == 0))
+            return;
+    if (fx->to_count == MAX_RECIPIENTS) {
+        fx->refuse = ERR_EVT_RECIPIENT;
+        return;
+    }
+    struct recipient *r = &fx->to[fx->to_count++];
+    memset(r, 0, sizeof(*r));
+    r->agency = a;
+    r->why = ERR_POL_NONE;
+    snprintf(r->role, sizeof(r->role), "%s", w->role);
+    snprintf(r->purpose, sizeof(r->purpose), "%s", w->purpose);
+}
+
+static enum err read_wish(const struct facts *f, const Pb__Wanted *in,
+                          struct wish *w)
+{
+    const char *code = text(in->agency);
+    *w =
+        (struct wish){NULL, text(in->role), text(in->place), text(in->purpose)};
+    if (w->purpose[0] == '\0' || !policy_knows_purpose(f->policy, w->purpose))
+        return ERR_EVT_PURPOSE;
+    if (w->role[0] != '\0' && !policy_knows_role(f->policy, w->role))
+        return ERR_EVT_RECIPIENT;
+    if (w->place[0] != '\0' && code_check_muni5(slice_str(w->place)) != ERR_OK)
+        return ERR_EVT_RECIPIENT;
+    if (code[0] == '\0')
+        return w->role[0] != '\0' ? ERR_OK : ERR_EVT_RECIPIENT;
+    w->agency = registry_agency(f->registry, code);
+    if (w->agency == NULL ||
+        (w->role[0] != '\0' && !agency_has_role(w->agency, w->role)) ||
+        (w->place[0] != '\0' && !agency_serves(w->agency, w->place)))
+        return ERR_EVT_RECIPIENT;
+    return ERR_OK;
+}
+
+/* Every agency with the role that serves the place. False: there is none. */
+static bool add_serving(const struct facts *f, const struct wish *w,
+                        const char *place, struct effects *fx)
+{
+    bool any = false;
+    for (size_t i = 0; i < registry_agency_count(f->registry); i++) {
+        const struct agency *a = registry_agency_at(f->registry, i);
+        if (!agency_has_role(a, w->role) || !agency_serves(a, place))
+            continue;
+        add(fx, w, a);
+        any = true;
+    }
+    return any;
+}
+
+/* Those whom a consent in force names for the purpose. A refusal is not
+ * looked at: it must read like a person nobody knows (I-13). */
+static bool add_named(const struct facts *f, const struct wish *w,
+                      const struct grant_recipient *to, struct effects *fx)
+{
+    if (to->agency[0] == '\0')
+        return strcmp(to->role, w->role) == 0 &&
+               add_serving(f, w, to->place, fx);
+    const struct agency *a = registry_agency(f->registry, to->agency);
+    if (a == NULL || !agency_has_role(a, w->role))
+        return false;
+    add(fx, w, a);
+    return true;
+}
+
+static bool add_consented(const struct facts *f, const struct wish *w,
+                          uint64_t now_ms, struct effects *fx)
+{
+    bool any = false;
+    for (size_t i = 0; i < f->grant_count; i++) {
+        const struct grant *g = &f->grants[i];
+        if (strcmp(g->purpose, w->purpose) != 0 || !grant_in_force(g, now_ms))
+            continue;
+        for (size_t j = 0; j < g->to_count; j++)
+            any = add_named(f, w, &g->to[j], fx) || any;
+    }
+    return any;
+}
+
+static void expand(const struct facts *f, const struct wish *w, uint64_t now_ms,
+                   struct effects *fx)
+{
+    bool any = w->place[0] != '\0' ? add_serving(f, w, w->place, fx)
+                                   : add_consented(f, w, now_ms, fx);
+    if (!any)
+        add(fx, w, NULL);
+}
+
+void route_meant(const struct facts *f, const struct event *e, uint64_t now_ms,
+                 struct effects *fx)
+{
+    for (size_t i = 0; i < e->routing->n_to && fx->refuse == ERR_OK; i++) {
+        struct wish w;
+        fx->refuse = read_wish(f, e->routing->to[i], &w);
+        if (fx->refuse != ERR_OK)
+            return;
+        if (w.agency != NULL)
+            add(fx, &w, w.agency);
+        else
+            expand(f, &w, now_ms, fx);
+    }
+}
+
+/* ---- predicates ---- */
+
+/* A medical institution's number: prefecture (2), then 1 for a hospital or
+ * clinic (3 dental, 4 pharmacy, 6 home-visit nursing). */
+#define MEDICAL "MI-"
+static bool is_hospital(const struct agency *a)
+{
+    size_t n = strlen(MEDICAL);
+    return strncmp(a->code, MEDICAL, n) == 0 && strlen(a->code) > n + 2 &&
+           a->code[n + 2] == '1';
+}
+
+/* Six digits after a scheme of health authorities, else NULL. */
+static const char *authority(const struct agency *a)
+{
+    bool health =
+        strncmp(a->code, "HC-", 3) == 0 || strncmp(a->code, "PH-", 3) == 0;
+    return health && strlen(a->code) >= 9 ? a->code + 3 : NULL;
+}
+
+/* The measure is ordered by the governor, in a designated city by its mayor.
+ * A recipient is of that government when it belongs to the prefecture of the
+ * hospital (code pp000x), or to the designated city the hospital serves. */
+static bool same_government(const struct agency *from, const struct agency *to)
+{
+    const char *lg = authority(to);
+    char muni5[6];
+    if (from == NULL || lg == NULL || !is_hospital(from))
+        return false;
+    snprintf(muni5, sizeof(muni5), "%.5s", lg);
+    if (strcmp(muni5 + 2, "000") == 0)
+        return strncmp(muni5, from->code + strlen(MEDICAL), 2) == 0;
+    return muni5[2] == '1' && muni5[4] == '0' && agency_serves(from, muni5);
+}
+
+static bool supports(const struct facts *f, const Pb__CaseState *s,
+                     const struct agency *a, uint64_t now_ms)
+{
+    for (size_t i = 0; i < f->grant_count; i++)
+        if (grant_in_force(&f->grants[i], now_ms) &&
+            grant_names(&f->grants[i], a))
+            return true;
+    return case_member(s, a->code);
+}
+
+static unsigned predicates(const struct facts *f, const Pb__CaseState *s,
+                           const struct agency *to, uint64_t now_ms)
+{
+    const struct agency *from = f->sender != NULL ? f->sender->agency : NULL;
+    unsigned p = f->address_protected ? PRED_ADDRESS_PROTECTED : 0;
+    if (s != NULL && s->chosen != NULL && strcmp(s->chosen, to->code) == 0)
+        p |= PRED_CHOSEN;
+    if (case_member(s, to->code))
+        p |= PRED_ASKED;
+    if (supports(f, s, to, now_ms))
+        p |= PRED_EXISTING;
+    if (same_government(from, to))
+        p |= PRED_SAME_GOVERNMENT;
+    return p;
+}
+
+/* ---- decisions ---- */
+
+/* What is asked about one recipient. */
+struct question {
+    const struct schema_message *type;
+    const char *variant, *purpose, *role;
+    const struct agency *to;
+    uint64_t present;
+    const Pb__CaseState *state;
+};
+
+static void decide(const struct facts *f, const struct question *q,
+                   uint64_t now_ms, struct decision *out)
+{
+    struct policy_ask ask = {
+        .event = q->type->event_name,
+        .variant = text(q->variant),
+        .purpose = q->purpose,
+        .recipient = q->to,
+        .role = text(q->role)[0] != '\0' ? q->role : NULL,
+        .classes = q->present,
+        .predicates = predicates(f, q->state, q->to, now_ms),
+        .grants = f->grants,
+        .grant_count = f->grant_count,
+        .now_ms = now_ms,
+        .clock_ok = f->clock_ok,
+    };
+    policy_decide(f->policy, &ask, out);
+}
+
+/* The sender's signed header may not reach this role. */
+static bool header_hidden(const struct facts *f, const char *role)
+{
+    return f->sender != NULL && is_hospital(f->sender->agency) &&
+           (policy_ceiling(f->policy, role) &
+            class_bit(PB__DATA_CLASS__G_ADM)) == 0;
+}
+
+static void deny(struct decision *d)
+{
+    d->error = ERR_POL_NONE;
+    d->released = 0;
+    d->withheld = 0;
+    for (size_t i = 0; i < CLASS_MAX; i++)
+        d->of[i] = (struct class_verdict){false, NO_RULE, -1, ""};
+}
+
+/* The hub's own event in place of the sender's: decided as what it is. False
+ * when the type has none, or this recipient may have nothing of it. */
+static bool decide_reissue(const struct facts *f, struct question q,
+                           uint64_t now_ms, struct decision *out)
+{
+    q.type = schema_event(q.type->reissue_as);
+    if (q.type == NULL)
+        return false;
+    q.variant = "";
+    q.present &= q.type->class_mask;
+    decide(f, &q, now_ms, out);
+    return out->released != 0 && header_hidden(f, out->role);
+}
+
+static void decide_one(const struct facts *f, const struct question *q,
+                       uint64_t now_ms, struct recipient *r)
+{
+    struct decision *d = &r->decision, own;
+    decide(f, q, now_ms, d);
+    bool passes = d->released != 0;
+    bool hidden = passes && header_hidden(f, d->role);
+    if (!passes || hidden)
+        r->reissue = decide_reissue(f, *q, now_ms, &own);
+    if (r->reissue)
+        *d = own;
+    else if (hidden)
+        deny(d);
+    if (d->role[0] != '\0')
+        memcpy(r->role, d->role, sizeof(r->role));
+    r->why = d->error;
+    if (d->error == ERR_OK && d->released == 0)
+        r->why = ERR_POL_NONE;
+}
+
+/* Not a plain no: nobody is there, or deciding failed. */
+static bool wants_person(const struct event *e, const struct recipient *r)
+{
+    if (r->agency != NULL)
+        return r->why != ERR_OK && r->why != ERR_POL_NONE;
+    for (size_t i = 0; i < e->routing->n_to; i++)
+        if (strcmp(text(e->routing->to[i]->role), r->role) == 0 &&
+            text(e->routing->to[i]->place)[0] != '\0')
+            return true;
+    return false;
+}
+
+void route_decide(const struct facts *f, const struct event *e, uint64_t now_ms,
+                  struct effects *fx)
+{
+    const Pb__CaseState *s = fx->state != NULL ? fx->state : f->state;
+    bool reached = false, person = false;
+    for (size_t i = 0; i < fx->to_count; i++) {
+        struct recipient *r = &fx->to[i];
+        if (r->agency != NULL)
+            decide_one(f,
+                       &(struct question){e->schema, e->variant, r->purpose,
+                                          r->role, r->agency, e->present, s},
+                       now_ms, r);
+        reached = reached || r->why == ERR_OK;
+        person = person || wants_person(e, r);
+    }
+    fx->park = person && !reached;
+}
+
+void step_release(const struct facts *f, const struct schema_message *m,
+                  const char *variant, const struct agency *to,
+                  const char *role, const char *purpose, uint64_t present,
+                  uint64_t now_ms, struct decision *out)
+{
+    struct question q = {m, variant, purpose, role, to, present, f->state};
+    decide(f, &q, now_ms, out);
+    if (out->released != 0 && header_hidden(f, out->role))
+        deny(out);
+}

@@ -1,0 +1,289 @@
+/* step.c - one event, decided.
+ *
+ * May this agency send it - what does it do to consent or to the case - whom
+ * does it reach. The order within matters: recipients are resolved first
+ * (nothing may happen for an event whose recipients make no sense), then the
+ * case moves, then each recipient is decided for with the case as it will be,
+ * and last those who were reached join the case. Any refusal wipes all effects
+ * gathered so far.
+ *
+ * A case the sender has no part in answers exactly like one that does not
+ * exist (I-13). */
+#include "hub/core/flow.h"
+#include "hub/core/route.h"
+#include "proto/wire/unpack.h"
+#include <assert.h>
+#include <string.h>
+
+#define DAY_MS (INT64_C(24) * 3600 * 1000)
+#define JST_MS (INT64_C(9) * 3600 * 1000)
+
+/* ---- who may send what ---- */
+
+/* One of the roles in a list separated by spaces; an empty list: anyone. */
+static bool has_one_of(const struct agency *a, const char *roles)
+{
+    char role[ROLE_MAX];
+    if (roles[0] == '\0')
+        return true;
+    for (const char *p = roles; *p != '\0'; p += strspn(p, " ")) {
+        size_t n = strcspn(p, " ");
+        assert(n < sizeof(role));
+        memcpy(role, p, n);
+        role[n] = '\0';
+        if (agency_has_role(a, role))
+            return true;
+        p += n;
+    }
+    return false;
+}
+
+static enum err check_sender(const struct facts *f, const struct event *e)
+{
+    if (e->schema->hub_only)
+        return ERR_EVT_HUB_ONLY;
+    const char *roles = flow_senders(e->schema->event);
+    if (roles == NULL || !has_one_of(f->sender->agency, roles))
+        return ERR_EVT_ROLE;
+    return ERR_OK;
+}
+
+/* ---- consent ---- */
+
+static const struct grant *grant_of(const struct facts *f,
+                                    ProtobufCBinaryData ref)
+{
+    for (size_t i = 0; i < f->grant_count; i++)
+        if (ref.len == ID_BYTES &&
+            memcmp(f->grants[i].ref, ref.data, ID_BYTES) == 0)
+            return &f->grants[i];
+    return NULL;
+}
+
+/* A role nobody can have would make a refusal that protects from nothing. */
+static enum err check_scope(const struct facts *f, const struct grant *g)
+{
+    if (!policy_knows_purpose(f->policy, g->purpose))
+        return ERR_EVT_PURPOSE;
+    for (size_t i = 0; i < g->to_count; i++)
+        if (g->to[i].agency[0] == '\0' &&
+            !policy_knows_role(f->policy, g->to[i].role))
+            return ERR_EVT_RECIPIENT;
+    return grant_of(f, pb_borrow(slice_of(g->ref, ID_BYTES))) == NULL
+               ? ERR_OK
+               : ERR_CONFLICT;
+}
+
+/* The first moment after a day in Japan. */
+static uint64_t end_of_day(int32_t day)
+{
+    int64_t ms = ((int64_t)day + 1) * DAY_MS - JST_MS;
+    return ms > 0 ? (uint64_t)ms : 0;
+}
+
+static void give(const struct facts *f, const struct event *e, uint64_t now_ms,
+                 struct effects *fx)
+{
+    const Pb__ConsentGiven *b = (const Pb__ConsentGiven *)e->body;
+    fx->refuse = grant_from_given(b, &fx->grant);
+    if (fx->refuse == ERR_OK)
+        fx->refuse = check_scope(f, &fx->grant);
+    if (fx->refuse != ERR_OK)
+        return;
+    fx->grant_change = GRANT_ADD;
+    if (b->has_supersedes && b->supersedes.len == ID_BYTES)
+        memcpy(fx->supersedes, b->supersedes.data, ID_BYTES);
+    if (end_of_day(fx->grant.to_day) > now_ms)
+        flow_start(fx, DEADLINE_CONSENT_END, end_of_day(fx->grant.to_day),
+                   fx->grant.ref);
+}
+
+static void refuse_consent(const struct facts *f, const struct event *e,
+                           uint64_t now_ms, struct effects *fx)
+{
+    const Pb__ConsentRefused *b = (const Pb__ConsentRefused *)e->body;
+    fx->refuse = grant_from_refused(b, now_ms, &fx->grant);
+    if (fx->refuse == ERR_OK)
+        fx->refuse = check_scope(f, &fx->grant);
+    if (fx->refuse == ERR_OK)
+        fx->grant_change = GRANT_ADD;
+}
+
+/* A withdrawal that names nothing known is refused at once: taken for done, it
+ * would leave a consent standing that the person believes ended. */
+static void withdraw(const struct facts *f, const struct event *e,
+                     uint64_t now_ms, struct effects *fx)
+{
+    const Pb__ConsentWithdrawn *b = (const Pb__ConsentWithdrawn *)e->body;
+    (void)now_ms;
+    if (b->all) {
+        fx->grant_change = GRANT_WITHDRAW_ALL;
+        return;
+    }
+    const struct grant *g = grant_of(f, b->consent_ref);
+    if (!b->has_consent_ref)
+        fx->refuse = ERR_VAL_REQUIRED;
+    else if (g == NULL || g->kind != GRANT_GIVEN)
+        fx->refuse = ERR_NOT_FOUND;
+    if (fx->refuse != ERR_OK)
+        return;
+    fx->grant_change = GRANT_WITHDRAW;
+    memcpy(fx->grant.ref, g->ref, ID_BYTES);
+    flow_stop(fx, DEADLINE_CONSENT_END, g->ref);
+}
+
+static void change_consent(const struct facts *f, const struct event *e,
+                           uint64_t now_ms, struct effects *fx)
+{
+    const ProtobufCMessageDescriptor *d = e->schema->descriptor;
+    if (d == &pb__consent_given__descriptor)
+        give(f, e, now_ms, fx);
+    else if (d == &pb__consent_refused__descriptor)
+        refuse_consent(f, e, now_ms, fx);
+    else if (d == &pb__consent_withdrawn__descriptor)
+        withdraw(f, e, now_ms, fx);
+}
+
+/* ---- the case ---- */
+
+static bool is_token(bool has, ProtobufCBinaryData d)
+{
+    return has && d.len == ID_BYTES;
+}
+
+static bool names_person(const struct event *e)
+{
+    return is_token(e->routing->has_person_token, e->routing->person_token);
+}
+
+static bool names_case(const struct event *e)
+{
+    return is_token(e->routing->has_case_token, e->routing->case_token);
+}
+
+/* The workflow for an event on a case that is known. */
+static enum err known_case(const struct facts *f, const struct event *e,
+                           const struct flow **flow)
+{
+    uint32_t type = e->schema->event;
+    const struct flow *own = flow_named(f->state->flow);
+    if (own == NULL)
+        return ERR_INTERNAL;
+    bool handles = flow_handles(own, type);
+    if (!handles && flow_free(type))
+        return ERR_OK;
+    if (!case_member(f->state, f->sender->agency->code))
+        return ERR_FLOW_CASE;
+    *flow = own;
+    return handles ? ERR_OK : ERR_FLOW_NONE;
+}
+
+/* *flow is NULL when the event moves no case. */
+static enum err find_flow(const struct facts *f, const struct event *e,
+                          const struct flow **flow)
+{
+    *flow = NULL;
+    if (f->case_known && f->state != NULL)
+        return known_case(f, e, flow);
+    if (flow_free(e->schema->event))
+        return names_person(e) ? ERR_OK : ERR_EVT_TOKEN;
+    *flow = flow_opening(e->schema->event);
+    if (*flow == NULL)
+        return names_case(e) ? ERR_FLOW_CASE : ERR_EVT_TOKEN;
+    return names_person(e) && names_case(e) ? ERR_OK : ERR_EVT_TOKEN;
+}
+
+/* After the decisions: those who were reached, where the rule says so. */
+static void settle(const struct flow_rule *r, struct effects *fx)
+{
+    size_t reached = 0;
+    for (size_t i = 0; i < fx->to_count; i++) {
+        if (fx->to[i].why != ERR_OK)
+            continue;
+        reached++;
+        if (r->joins && fx->state != NULL && fx->refuse == ERR_OK)
+            case_join(fx->state, fx->to[i].agency->code, fx);
+    }
+    if (r->reach && reached == 0)
+        fx->refuse = fx->to_count > 0 ? fx->to[0].why : ERR_POL_NONE;
+}
+
+static void move_case(const struct facts *f, const struct event *e,
+                      const struct flow *flow, uint64_t now_ms,
+                      struct effects *fx)
+{
+    struct flow_in in = {
+        .facts = f,
+        .event = e,
+        .now_ms = now_ms,
+        .state = f->case_known ? f->state : NULL,
+        .meant = fx,
+    };
+    const struct flow_rule *r = flow_step(flow, &in, fx);
+    if (fx->refuse != ERR_OK)
+        return;
+    route_decide(f, e, now_ms, fx);
+    settle(r, fx);
+}
+
+static void run(const struct facts *f, const struct event *e, uint64_t now_ms,
+                struct effects *fx)
+{
+    const struct flow *flow;
+    fx->refuse = check_sender(f, e);
+    if (fx->refuse == ERR_OK)
+        fx->refuse = find_flow(f, e, &flow);
+    if (fx->refuse == ERR_OK)
+        route_meant(f, e, now_ms, fx);
+    if (fx->refuse != ERR_OK)
+        return;
+    if (flow != NULL) {
+        move_case(f, e, flow, now_ms, fx);
+        return;
+    }
+    change_consent(f, e, now_ms, fx);
+    if (fx->refuse == ERR_OK)
+        route_decide(f, e, now_ms, fx);
+}
+
+void step(const struct facts *f, const struct event *e, uint64_t now_ms,
+          struct effects *out)
+{
+    assert(f->registry != NULL && f->policy != NULL && f->sender != NULL);
+    assert(e->schema != NULL && e->schema->event != 0 && e->routing != NULL);
+    memset(out, 0, sizeof(*out));
+    run(f, e, now_ms, out);
+    if (out->refuse != ERR_OK) {
+        enum err why = out->refuse;
+        effects_fini(out);
+        out->refuse = why;
+    }
+}
+
+void step_deadline(const struct facts *f, enum deadline_kind kind,
+                   const uint8_t ref[ID_BYTES], uint64_t now_ms,
+                   struct effects *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (!f->case_known || f->state == NULL)
+        return;
+    const struct flow *flow = flow_named(f->state->flow);
+    struct flow_in in = {
+        .facts = f,
+        .deadline = kind,
+        .ref = ref,
+        .now_ms = now_ms,
+        .state = f->state,
+        .meant = out,
+    };
+    if (flow == NULL)
+        out->refuse = ERR_INTERNAL;
+    else
+        flow_step(flow, &in, out);
+}
+
+void effects_fini(struct effects *fx)
+{
+    case_free(&fx->state);
+    memset(fx, 0, sizeof(*fx));
+}

@@ -1,0 +1,92 @@
+/* step.h - the whole decision about one event: facts in, effects out.
+ *
+ * Pure: no clock, socket, file, database or random source. Everything needed
+ * comes in as values; everything that must happen leaves as values, to be
+ * made durable in one transaction by app/turn.c. */
+#ifndef TSUNAGI_CORE_STEP_H
+#define TSUNAGI_CORE_STEP_H
+#include "hub/core/policy.h"
+#include "proto/wire/event.h"
+#include "tsunagi/v1/state.pb-c.h"
+
+struct facts {
+    const struct registry *registry;
+    const struct policy *policy;
+    const struct node *sender; /* as ZAP says (I-6); NULL: the hub */
+    bool clock_ok;
+    /* the person of the case, when it is known, else of the sender's token */
+    bool person_known;
+    bool address_protected;
+    const struct grant *grants;
+    size_t grant_count;
+    /* the case the sender's token stands for */
+    bool case_known;
+    const Pb__CaseState *state; /* NULL when not known */
+};
+
+#define MAX_RECIPIENTS 64
+/* One recipient that was meant, and what becomes of it. */
+struct recipient {
+    const struct agency *agency; /* NULL: the wish named nobody */
+    char role[ROLE_MAX], purpose[PURPOSE_MAX];
+    struct decision decision;
+    enum err why;    /* ERR_OK: deliver; else told to the sender */
+    bool reissue;    /* the hub's own event goes instead (hospital hidden) */
+};
+/* An event the hub makes because of this one. */
+#define MAX_HUB_EVENTS 64
+struct hub_event {
+    uint32_t type;
+    const struct agency *to;
+    char purpose[PURPOSE_MAX];
+    uint8_t ref[ID_BYTES]; /* offer_ref and the like; zero when unused */
+};
+enum deadline_kind {
+    DEADLINE_NONE,
+    DEADLINE_FIRST_ANSWER,  /* T22: first human answer */
+    DEADLINE_FIRST_OFFER,   /* T22: canvass without an offer -> escalate */
+    DEADLINE_OFFER_HOLD,    /* an offer's hold_until */
+    DEADLINE_FILING_DUE,    /* T05/T06: warn about a filing */
+    DEADLINE_CONSENT_END,   /* a consent's last day */
+    DEADLINE_INTRO_REPLY
+};
+struct deadline_change {
+    enum deadline_kind kind;
+    bool start; /* false: stop */
+    uint64_t due_ms;
+    uint8_t ref[ID_BYTES]; /* zero when stopping: every one of the kind */
+};
+#define MAX_DEADLINES 8
+enum grant_change { GRANT_NO_CHANGE, GRANT_ADD, GRANT_WITHDRAW, GRANT_WITHDRAW_ALL };
+
+struct effects {
+    enum err refuse;  /* ERR_OK: accepted (perhaps late) */
+    bool late;        /* kept and answered, not applied (I-8) */
+    bool park;        /* accepted, waits for a person (I-10) */
+    struct recipient to[MAX_RECIPIENTS];
+    size_t to_count;
+    struct hub_event hub[MAX_HUB_EVENTS];
+    size_t hub_count;
+    struct deadline_change deadline[MAX_DEADLINES];
+    size_t deadline_count;
+    enum grant_change grant_change;
+    struct grant grant; /* added, or (ref only) withdrawn */
+    uint8_t supersedes[ID_BYTES]; /* GRANT_ADD: withdraw this one first; or 0 */
+    Pb__CaseState *state; /* the next state, owned; NULL: unchanged */
+};
+/* Decides. Never fails: trouble is in effects.refuse. */
+void step(const struct facts *f, const struct event *e, uint64_t now_ms,
+          struct effects *out);
+/* A deadline that fell due on a case. Hub events and the next state only. */
+void step_deadline(const struct facts *f, enum deadline_kind kind,
+                   const uint8_t ref[ID_BYTES], uint64_t now_ms,
+                   struct effects *out);
+void effects_fini(struct effects *fx);
+
+/* The same decision again when a delivery is released. f->sender is the node
+ * the event came from, NULL when the event is the hub's own. */
+void step_release(const struct facts *f, const struct schema_message *m,
+                  const char *variant, const struct agency *to,
+                  const char *role, const char *purpose, uint64_t present,
+                  uint64_t now_ms, struct decision *out);
+#endif

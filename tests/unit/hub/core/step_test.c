@@ -1,0 +1,405 @@
+/* step_test.c - who may send what, what consents do, and that a refused event
+ * leaves nothing behind. */
+#include "tests/unit/hub/core/world.h"
+
+static struct world *w;
+static uint8_t ref[ID_BYTES] = {7};
+static uint8_t unknown[ID_BYTES] = {8};
+
+union body {
+    ProtobufCMessage base;
+    Pb__FilingSubmitted largest;
+};
+
+static void prepare(struct sent *s, union body *b, uint32_t type)
+{
+    const ProtobufCMessageDescriptor *d = schema_event(type)->descriptor;
+    assert_true(d->sizeof_message <= sizeof(*b));
+    protobuf_c_message_init(d, &b->base);
+    sent_init(w, s, type, &b->base);
+}
+
+/* ---- who may send ---- */
+
+static const struct {
+    const char *name;
+    uint32_t type;
+    const char *from;
+    enum err want;
+} SENDERS[] = {
+    {"a hospital reports an admission", 1001, "H1", ERR_OK},
+    {"a clinic does not", 1001, "H2", ERR_EVT_ROLE},
+    {"a prefecture reports a legal status", 1002, "G1", ERR_OK},
+    {"a planning office does not", 1002, "P1", ERR_EVT_ROLE},
+    {"a hospital files", 1101, "H1", ERR_OK},
+    {"a hospital introduces", 1011, "H1", ERR_OK},
+    {"a planning office registers for emergencies", 1401, "P1", ERR_OK},
+    {"a provider does not", 1401, "S1", ERR_EVT_ROLE},
+    {"a coordinator opens an emergency", 1410, "B1", ERR_OK},
+    {"the base centre too", 1410, "K1", ERR_OK},
+    {"a hospital does not", 1410, "H1", ERR_EVT_ROLE},
+    {"nobody makes the hub's events: move-in", 1039, "H1", ERR_EVT_HUB_ONLY},
+    {"nobody makes the hub's events: release", 1416, "B1", ERR_EVT_HUB_ONLY},
+    {"nobody makes the hub's events: late", 1417, "S1", ERR_EVT_HUB_ONLY},
+    {"housing collects no consent", 1201, "O1", ERR_EVT_ROLE},
+    {"an answer needs a case", 1012, "P1", ERR_FLOW_CASE},
+    {"an offer needs a case", 1413, "S1", ERR_FLOW_CASE},
+};
+
+static void a_role_may_send_what_its_work_makes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NELEM(SENDERS); i++) {
+        struct sent s;
+        union body b;
+        world_reset(w);
+        prepare(&s, &b, SENDERS[i].type);
+        world_send(w, &s, SENDERS[i].from);
+        if (w->fx->refuse != SENDERS[i].want)
+            fail_msg("%s: %s", SENDERS[i].name, err_code(w->fx->refuse));
+    }
+}
+
+static void a_case_is_opened_for_a_person_under_a_token(void **state)
+{
+    (void)state;
+    struct sent s;
+    union body b;
+    world_reset(w);
+    prepare(&s, &b, 1001);
+    s.routing.has_person_token = false;
+    world_send(w, &s, "H1");
+    assert_int_equal(w->fx->refuse, ERR_EVT_TOKEN);
+    prepare(&s, &b, 1001);
+    s.routing.case_token.len = 15;
+    world_send(w, &s, "H1");
+    assert_int_equal(w->fx->refuse, ERR_EVT_TOKEN);
+    prepare(&s, &b, 1413);
+    s.routing.has_case_token = false;
+    world_send(w, &s, "S1");
+    assert_int_equal(w->fx->refuse, ERR_EVT_TOKEN);
+    prepare(&s, &b, 1401);
+    s.routing.has_person_token = false;
+    world_send(w, &s, "P1");
+    assert_int_equal(w->fx->refuse, ERR_EVT_TOKEN);
+}
+
+/* ---- consents ---- */
+
+/* A consent for P_TRA to P1, G_ID, to 2027-03-31. */
+struct paper {
+    Pb__ConsentGiven given;
+    Pb__ConsentRecipient to, *list[1];
+    Pb__DataClass cls[1];
+    Pb__Date until;
+};
+
+static void write_paper(struct paper *p)
+{
+    pb__consent_given__init(&p->given);
+    pb__consent_recipient__init(&p->to);
+    pb__date__init(&p->until);
+    p->list[0] = &p->to;
+    p->to.agency = (char *)(uintptr_t)code_of("P1");
+    p->cls[0] = PB__DATA_CLASS__G_ID;
+    p->until.iso = (char *)(uintptr_t) "2027-03-31";
+    p->given.has_consent_ref = true;
+    p->given.consent_ref = (ProtobufCBinaryData){ID_BYTES, ref};
+    p->given.purpose = (char *)(uintptr_t) "P_TRA";
+    p->given.n_recipient = p->given.n_classes = 1;
+    p->given.recipient = p->list;
+    p->given.classes = p->cls;
+    p->given.valid_to = &p->until;
+}
+
+static void give(struct paper *p, const char *from)
+{
+    struct sent s;
+    sent_init(w, &s, 1201, &p->given.base);
+    world_send(w, &s, from);
+}
+
+static void a_consent_becomes_a_grant_and_a_deadline(void **state)
+{
+    (void)state;
+    struct paper p;
+    world_reset(w);
+    write_paper(&p);
+    give(&p, "H1");
+    assert_int_equal(w->fx->refuse, ERR_OK);
+    assert_int_equal(w->fx->grant_change, GRANT_ADD);
+    assert_memory_equal(w->fx->grant.ref, ref, ID_BYTES);
+    assert_string_equal(w->fx->grant.purpose, "P_TRA");
+    assert_string_equal(w->fx->grant.to[0].agency, code_of("P1"));
+    assert_int_equal(w->fx->deadline_count, 1);
+    assert_int_equal(w->fx->deadline[0].kind, DEADLINE_CONSENT_END);
+    assert_true(w->fx->deadline[0].start);
+    assert_memory_equal(w->fx->deadline[0].ref, ref, ID_BYTES);
+    /* the moment 2027-04-01 begins in Japan */
+    assert_int_equal(w->fx->deadline[0].due_ms, UINT64_C(1806505200000));
+    assert_null(w->state);
+}
+
+static void a_consent_may_take_the_place_of_another(void **state)
+{
+    (void)state;
+    struct paper p;
+    world_reset(w);
+    write_paper(&p);
+    give(&p, "H1");
+    assert_memory_equal(w->fx->supersedes, (uint8_t[ID_BYTES]){0}, ID_BYTES);
+    p.given.has_supersedes = true;
+    p.given.supersedes = (ProtobufCBinaryData){ID_BYTES, unknown};
+    give(&p, "H1");
+    assert_memory_equal(w->fx->supersedes, unknown, ID_BYTES);
+}
+
+static void a_consent_that_says_too_little_is_refused(void **state)
+{
+    (void)state;
+    struct paper p;
+    world_reset(w);
+    write_paper(&p);
+    p.given.valid_to = NULL;
+    give(&p, "H1");
+    assert_int_equal(w->fx->refuse, ERR_VAL_CONSENT_SCOPE);
+    write_paper(&p);
+    p.given.purpose = (char *)(uintptr_t) "P_FUN";
+    give(&p, "H1");
+    assert_int_equal(w->fx->refuse, ERR_EVT_PURPOSE);
+    write_paper(&p);
+    p.to.agency = NULL;
+    p.to.role = (char *)(uintptr_t) "R_CAT";
+    p.to.place = (char *)(uintptr_t) "49201";
+    give(&p, "H1");
+    assert_int_equal(w->fx->refuse, ERR_EVT_RECIPIENT);
+    assert_int_equal(w->fx->grant_change, GRANT_NO_CHANGE);
+    assert_int_equal(w->fx->deadline_count, 0);
+}
+
+static void a_consent_number_is_used_once(void **state)
+{
+    (void)state;
+    struct paper p;
+    world_reset(w);
+    memcpy(world_consent(w, "P_PD", "N1")->ref, ref, ID_BYTES);
+    write_paper(&p);
+    give(&p, "H1");
+    assert_int_equal(w->fx->refuse, ERR_CONFLICT);
+}
+
+static void a_refusal_is_a_grant_too(void **state)
+{
+    (void)state;
+    struct sent s;
+    Pb__ConsentRefused b;
+    world_reset(w);
+    pb__consent_refused__init(&b);
+    b.has_consent_ref = true;
+    b.consent_ref = (ProtobufCBinaryData){ID_BYTES, ref};
+    b.purpose = (char *)(uintptr_t) "P_PD";
+    sent_init(w, &s, 1202, &b.base);
+    world_send(w, &s, "C1");
+    assert_int_equal(w->fx->refuse, ERR_OK);
+    assert_int_equal(w->fx->grant_change, GRANT_ADD);
+    assert_int_equal(w->fx->grant.kind, GRANT_REFUSED);
+    assert_int_equal(w->fx->deadline_count, 0);
+}
+
+enum named { NOTHING, KNOWN, UNKNOWN, ALL };
+static const struct {
+    const char *name, *from;
+    enum named named;
+    enum err want;
+    enum grant_change change;
+} WITHDRAWALS[] = {
+    {"where it was given", "H1", KNOWN, ERR_OK, GRANT_WITHDRAW},
+    {"through anyone connected", "O1", KNOWN, ERR_OK, GRANT_WITHDRAW},
+    {"of everything", "S1", ALL, ERR_OK, GRANT_WITHDRAW_ALL},
+    {"of what is not known", "H1", UNKNOWN, ERR_NOT_FOUND, GRANT_NO_CHANGE},
+    {"of nothing", "H1", NOTHING, ERR_VAL_REQUIRED, GRANT_NO_CHANGE},
+};
+
+static void a_withdrawal_ends_what_it_names(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NELEM(WITHDRAWALS); i++) {
+        struct sent s;
+        Pb__ConsentWithdrawn b;
+        world_reset(w);
+        memcpy(world_consent(w, "P_TRA", "P1")->ref, ref, ID_BYTES);
+        pb__consent_withdrawn__init(&b);
+        b.has_all = b.all = WITHDRAWALS[i].named == ALL;
+        b.has_consent_ref =
+            WITHDRAWALS[i].named == KNOWN || WITHDRAWALS[i].named == UNKNOWN;
+        b.consent_ref = (ProtobufCBinaryData){
+            ID_BYTES, WITHDRAWALS[i].named == KNOWN ? ref : unknown};
+        sent_init(w, &s, 1203, &b.base);
+        world_send(w, &s, WITHDRAWALS[i].from);
+        if (w->fx->refuse != WITHDRAWALS[i].want ||
+            w->fx->grant_change != WITHDRAWALS[i].change)
+            fail_msg("%s: %s", WITHDRAWALS[i].name, err_code(w->fx->refuse));
+        if (WITHDRAWALS[i].named != KNOWN)
+            continue;
+        assert_memory_equal(w->fx->grant.ref, ref, ID_BYTES);
+        assert_int_equal(w->fx->deadline_count, 1);
+        assert_false(w->fx->deadline[0].start);
+        assert_memory_equal(w->fx->deadline[0].ref, ref, ID_BYTES);
+    }
+}
+
+static void a_refusal_is_not_withdrawn_but_followed_by_a_consent(void **state)
+{
+    (void)state;
+    struct sent s;
+    Pb__ConsentWithdrawn b;
+    world_reset(w);
+    struct grant *g = world_consent(w, "P_TRA", "P1");
+    memcpy(g->ref, ref, ID_BYTES);
+    g->kind = GRANT_REFUSED;
+    pb__consent_withdrawn__init(&b);
+    b.has_consent_ref = true;
+    b.consent_ref = (ProtobufCBinaryData){ID_BYTES, ref};
+    sent_init(w, &s, 1203, &b.base);
+    world_send(w, &s, "H1");
+    assert_int_equal(w->fx->refuse, ERR_NOT_FOUND);
+}
+
+static void a_consent_moves_no_case(void **state)
+{
+    (void)state;
+    struct sent s;
+    struct paper p;
+    union body b;
+    world_reset(w);
+    prepare(&s, &b, 1001);
+    world_send(w, &s, "H1");
+    write_paper(&p);
+    give(&p, "C1"); /* no party of the case, and it does not matter */
+    assert_int_equal(w->fx->refuse, ERR_OK);
+    assert_int_equal(w->fx->grant_change, GRANT_ADD);
+    assert_int_equal(w->state->version, 1);
+}
+
+/* ---- nothing is told, nothing is left behind ---- */
+
+static void i_13_the_case_of_others_is_no_case(void **state)
+{
+    (void)state;
+    struct sent s;
+    union body b;
+    struct effects *first = calloc(1, sizeof(*first));
+    assert_non_null(first);
+    world_reset(w);
+    prepare(&s, &b, 1012);
+    sent_to(&s, "H1", "P_TRA");
+    world_send(w, &s, "P1"); /* no such case */
+    *first = *w->fx;
+    prepare(&s, &b, 1001);
+    world_send(w, &s, "H1");
+    prepare(&s, &b, 1012);
+    sent_to(&s, "H1", "P_TRA");
+    world_send(w, &s, "P1"); /* there is one, but not for P1 */
+    assert_int_equal(w->fx->refuse, ERR_FLOW_CASE);
+    assert_memory_equal(first, w->fx, sizeof(*first));
+    free(first);
+}
+
+static void a_refused_event_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    struct sent s;
+    union body b;
+    struct effects *none = calloc(1, sizeof(*none));
+    assert_non_null(none);
+    world_reset(w);
+    prepare(&s, &b, 1310); /* reaches the health centre */
+    sent_to(&s, "C2", "P_PD");
+    world_send(w, &s, "H1");
+    prepare(&s, &b, 1320); /* the plan, without consent */
+    sent_to(&s, "N1", "P_PD");
+    world_send(w, &s, "C2");
+    none->refuse = ERR_POL_NONE;
+    assert_memory_equal(none, w->fx, sizeof(*none));
+    free(none);
+}
+
+static void a_case_of_a_workflow_unknown_is_our_trouble(void **state)
+{
+    (void)state;
+    struct sent s;
+    union body b;
+    static const uint8_t NONE[ID_BYTES];
+    world_reset(w);
+    prepare(&s, &b, 1001);
+    world_send(w, &s, "H1");
+    case_set(&w->state->flow, "Knitting", w->fx);
+    world_send(w, &s, "H1");
+    assert_int_equal(w->fx->refuse, ERR_INTERNAL);
+    world_due(w, DEADLINE_FIRST_OFFER, NONE);
+    assert_int_equal(w->fx->refuse, ERR_INTERNAL);
+}
+
+static void a_deadline_without_a_case_does_nothing(void **state)
+{
+    (void)state;
+    world_reset(w);
+    world_due(w, DEADLINE_CONSENT_END, ref);
+    assert_int_equal(w->fx->refuse, ERR_OK);
+    assert_int_equal(w->fx->hub_count, 0);
+}
+
+/* ---- release ---- */
+
+static void release_follows_consent_as_it_is_then(void **state)
+{
+    (void)state;
+    struct decision d;
+    const struct schema_message *m = schema_event(1030);
+    world_reset(w);
+    struct grant *g = world_consent(w, "P_TRA", "P1");
+    const struct agency *p1 = registry_agency(w->registry, code_of("P1"));
+    struct facts f = world_facts(w, "H1");
+    step_release(&f, m, "", p1, "R_PLAN", "P_TRA", m->class_mask, NOW, &d);
+    assert_true(d.released & class_bit(PB__DATA_CLASS__G_ID));
+    assert_false(d.released & class_bit(PB__DATA_CLASS__G_DX));
+    g->withdrawn = true; /* I-3 */
+    step_release(&f, m, "", p1, "R_PLAN", "P_TRA", m->class_mask, NOW, &d);
+    assert_int_equal(d.released, 0);
+}
+
+static int open_world(void **state)
+{
+    (void)state;
+    w = world_new("");
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    (void)state;
+    world_free(w);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_role_may_send_what_its_work_makes),
+        cmocka_unit_test(a_case_is_opened_for_a_person_under_a_token),
+        cmocka_unit_test(a_consent_becomes_a_grant_and_a_deadline),
+        cmocka_unit_test(a_consent_may_take_the_place_of_another),
+        cmocka_unit_test(a_consent_that_says_too_little_is_refused),
+        cmocka_unit_test(a_consent_number_is_used_once),
+        cmocka_unit_test(a_refusal_is_a_grant_too),
+        cmocka_unit_test(a_withdrawal_ends_what_it_names),
+        cmocka_unit_test(a_refusal_is_not_withdrawn_but_followed_by_a_consent),
+        cmocka_unit_test(a_consent_moves_no_case),
+        cmocka_unit_test(i_13_the_case_of_others_is_no_case),
+        cmocka_unit_test(a_refused_event_leaves_nothing_behind),
+        cmocka_unit_test(a_case_of_a_workflow_unknown_is_our_trouble),
+        cmocka_unit_test(a_deadline_without_a_case_does_nothing),
+        cmocka_unit_test(release_follows_consent_as_it_is_then),
+    };
+    return cmocka_run_group_tests(tests, open_world, close_world);
+}
