@@ -1,0 +1,391 @@
+/* ask.c - questions: from the command line over the control socket, and from
+ * nodes. Answers are one JSON object; nothing personal is in any of them:
+ * cases and events go by their ids, agencies by their codes (I-11). */
+#include "hub/app/hub.h"
+#include "proto/base/log.h"
+#include "proto/wire/unpack.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LEAVES_AT_ONCE 500 /* of one answer */
+
+static const char *argument(const Pb__Ask *a, const char *key)
+{
+    for (size_t i = 0; i < a->n_arg; i++)
+        if (a->arg[i]->key != NULL && strcmp(a->arg[i]->key, key) == 0 &&
+            a->arg[i]->value != NULL)
+            return a->arg[i]->value;
+    return "";
+}
+
+static void add_time(struct buf *j, uint64_t ms)
+{
+    char text[TIME_TEXT];
+    time_jst(ms, text);
+    buf_add_json(j, text);
+}
+
+static void add_id(struct buf *j, struct id id)
+{
+    char text[ID_TEXT];
+    id_format(id, text);
+    buf_add_json(j, text);
+}
+
+/* ---- status ---- */
+
+static void add_nodes(struct hub *h, struct buf *j)
+{
+    static const char *const STATE[] = {"pending", "active", "revoked"};
+    buf_adds(j, ",\"nodes\":[");
+    for (size_t i = 0; i < registry_node_count(h->registry); i++) {
+        const struct node *n = registry_node_at(h->registry, i);
+        buf_addf(j, "%s{\"node\":\"%s\",\"agency\":\"%s\",\"name\":",
+                 i > 0 ? "," : "", n->pub.node, n->agency->code);
+        buf_add_json(j, n->agency->name_ja);
+        buf_addf(j, ",\"state\":\"%s\",\"urgent\":%s,\"normal\":%s}",
+                 STATE[n->state],
+                 net_connected(h->net, LANE_URGENT, n->pub.node) ? "true"
+                                                                 : "false",
+                 net_connected(h->net, LANE_NORMAL, n->pub.node) ? "true"
+                                                                 : "false");
+    }
+    buf_adds(j, "]");
+}
+
+static enum err ask_status(struct hub *h, const Pb__Ask *a, struct buf *j)
+{
+    (void)a;
+    struct store_counts c;
+    enum err e = store_counts(h->store, &c);
+    if (e != ERR_OK)
+        return e;
+    buf_addf(j, "{\"schema\":\"tsunagi.status/1\",\"version\":\"%s\",\"time\":",
+             TSUNAGI_VERSION);
+    add_time(j, h->now_ms);
+    buf_adds(j, ",\"started\":");
+    add_time(j, h->started_ms);
+    buf_addf(j,
+             ",\"origin\":\"%s\",\"leaves\":%" PRIu64 ",\"events\":%" PRIu64
+             ",\"waiting_urgent\":%" PRIu64 ",\"waiting_normal\":%" PRIu64
+             ",\"parked\":%" PRIu64,
+             h->config.origin, c.leaves, c.events, c.queued[LANE_URGENT],
+             c.queued[LANE_NORMAL], c.parked);
+    if (c.oldest_queued_ms > 0) {
+        buf_adds(j, ",\"oldest_waiting\":");
+        add_time(j, c.oldest_queued_ms);
+    }
+    buf_addf(j,
+             ",\"accepted\":%" PRIu64 ",\"refused\":%" PRIu64
+             ",\"malformed\":%" PRIu64 ",\"repeated\":%" PRIu64
+             ",\"released\":%" PRIu64 ",\"delivered\":%" PRIu64
+             ",\"withheld\":%" PRIu64 ",\"witnesses\":0",
+             h->count.accepted, h->count.refused, h->count.malformed,
+             h->count.repeated, h->count.released, h->count.delivered,
+             h->count.withheld);
+    add_nodes(h, j);
+    buf_adds(j, "}");
+    return ERR_OK;
+}
+
+/* ---- cases ---- */
+
+struct listing {
+    struct buf *j;
+    size_t n, limit;
+    const char *flow;
+};
+
+static void add_case(struct buf *j, struct id id, const Pb__CaseState *s)
+{
+    buf_adds(j, "{\"case\":");
+    add_id(j, id);
+    buf_adds(j, ",\"flow\":");
+    buf_add_json(j, s->flow != NULL ? s->flow : "");
+    buf_adds(j, ",\"state\":");
+    buf_add_json(j, s->state != NULL ? s->state : "");
+    buf_addf(j, ",\"version\":%" PRIu64 ",\"owner\":", s->version);
+    buf_add_json(j, s->owner != NULL ? s->owner : "");
+    buf_adds(j, ",\"opened\":");
+    add_time(j, s->opened_ms);
+    buf_adds(j, ",\"chosen\":");
+    buf_add_json(j, s->chosen != NULL ? s->chosen : "");
+    buf_adds(j, ",\"parties\":[");
+    for (size_t i = 0; i < s->n_party; i++) {
+        buf_adds(j, i > 0 ? "," : "");
+        buf_add_json(j, s->party[i]);
+    }
+    buf_addf(j, "],\"offers\":%zu}", s->n_offer);
+}
+
+static bool list_case(void *ctx, struct id id, const Pb__CaseState *s)
+{
+    struct listing *l = ctx;
+    if (l->flow[0] != '\0' && (s->flow == NULL || strcmp(s->flow, l->flow) != 0))
+        return true;
+    buf_adds(l->j, l->n > 0 ? "," : "");
+    add_case(l->j, id, s);
+    return ++l->n < l->limit;
+}
+
+static enum err ask_cases(struct hub *h, const Pb__Ask *a, struct buf *j)
+{
+    struct listing l = {.j = j, .limit = 500, .flow = argument(a, "flow")};
+    buf_adds(j, "{\"schema\":\"tsunagi.case-list/1\",\"cases\":[");
+    enum err e = store_case_each(h->store, list_case, &l);
+    buf_adds(j, "]}");
+    return e;
+}
+
+static enum err ask_case(struct hub *h, const Pb__Ask *a, struct buf *j)
+{
+    struct id id, person;
+    Pb__CaseState *s = NULL;
+    enum err e = id_parse(argument(a, "case"), &id);
+    if (e == ERR_OK)
+        e = store_case_get(h->store, id, &s, &person);
+    if (e == ERR_OK) {
+        buf_adds(j, "{\"schema\":\"tsunagi.case/1\",\"case\":");
+        add_case(j, id, s);
+        buf_adds(j, "}");
+    }
+    case_free(&s);
+    return e == ERR_EVT_ID ? ERR_USAGE : e;
+}
+
+/* ---- parked items ---- */
+
+static bool list_parked(void *ctx, const struct parked *p)
+{
+    struct listing *l = ctx;
+    if (!p->open)
+        return true;
+    buf_addf(l->j, "%s{\"id\":%" PRId64 ",\"node\":\"%s\",\"agency\":\"%s\","
+             "\"code\":\"%s\",\"text_ja\":", l->n > 0 ? "," : "", p->id,
+             p->node, p->agency, p->code);
+    buf_add_json(l->j, err_ja(err_from_code(p->code)));
+    buf_adds(l->j, ",\"at\":");
+    add_time(l->j, p->at_ms);
+    buf_adds(l->j, "}");
+    return ++l->n < l->limit;
+}
+
+static enum err ask_parked(struct hub *h, const Pb__Ask *a, struct buf *j)
+{
+    (void)a;
+    struct listing l = {.j = j, .limit = 500, .flow = ""};
+    buf_adds(j, "{\"schema\":\"tsunagi.park/1\",\"parked\":[");
+    enum err e = store_parked_each(h->store, list_parked, &l);
+    buf_adds(j, "]}");
+    return e;
+}
+
+static enum err ask_park_close(struct hub *h, const Pb__Ask *a, struct buf *j)
+{
+    if (!turn_begin(h))
+        return h->broken;
+    enum err e = store_parked_close(h->store, strtoll(argument(a, "id"), NULL, 10));
+    if (e == ERR_OK)
+        buf_adds(j, "{\"schema\":\"tsunagi.park/1\"}");
+    return e;
+}
+
+/* ---- the log ---- */
+
+static enum err ask_checkpoint(struct hub *h, const Pb__Ask *a, struct buf *j)
+{
+    (void)a;
+    struct buf vkey = {0};
+    checkpoint_vkey(h->config.origin, h->log_keys.pub.sign, &vkey);
+    buf_adds(j, "{\"schema\":\"tsunagi.audit-checkpoint/1\",\"note\":");
+    buf_add_json(j, h->note.n > 0 ? (const char *)h->note.p : "");
+    buf_adds(j, ",\"vkey\":");
+    buf_add_json(j, (const char *)vkey.p);
+    buf_adds(j, "}");
+    buf_fini(&vkey);
+    return ERR_OK;
+}
+
+/* Leaves from..from+n as hex, so that an export runs outside the hub and an
+ * emergency never waits for one. */
+static enum err ask_leaves(struct hub *h, const Pb__Ask *a, struct buf *j)
+{
+    uint64_t from = strtoull(argument(a, "from"), NULL, 10);
+    uint64_t size = store_log_size(h->store), n = 0;
+    enum err e = ERR_OK;
+    buf_adds(j, "{\"schema\":\"tsunagi.audit-leaves/1\",\"leaves\":[");
+    for (; n < LEAVES_AT_ONCE && from + n < size && e == ERR_OK; n++) {
+        struct buf leaf = {0};
+        e = store_leaf_get(h->store, from + n, &leaf);
+        buf_adds(j, n > 0 ? ",\"" : "\"");
+        buf_add_hex(j, buf_slice(&leaf));
+        buf_adds(j, "\"");
+        buf_fini(&leaf);
+        if (j->n > FRAME_MAX / 2)
+            break;
+    }
+    buf_addf(j, "],\"size\":%" PRIu64 "}", size);
+    return e;
+}
+
+/* ---- acts ---- */
+
+static enum err ask_reload(struct hub *h, const Pb__Ask *a, struct buf *j)
+{
+    (void)a;
+    struct buf why = {0};
+    enum err e = reload(h, &why);
+    if (e == ERR_OK)
+        buf_adds(j, "{\"schema\":\"tsunagi.config-reload/1\"}");
+    else
+        log_warn("reload: kept the last good tables: %s",
+                 why.n > 0 ? (char *)why.p : err_en(e));
+    buf_fini(&why);
+    return e;
+}
+
+static enum err ask_backup(struct hub *h, const Pb__Ask *a, struct buf *j)
+{
+    enum err e = store_backup(h->store, argument(a, "path"));
+    if (e == ERR_OK)
+        buf_adds(j, "{\"schema\":\"tsunagi.backup/1\"}");
+    return e;
+}
+
+static enum err ask_stop(struct hub *h, const Pb__Ask *a, struct buf *j)
+{
+    (void)a;
+    h->stop = true;
+    buf_adds(j, "{\"schema\":\"tsunagi.stop/1\"}");
+    return ERR_OK;
+}
+
+/* ---- metrics: text format 0.0.4 inside the JSON ---- */
+
+static enum err ask_metrics(struct hub *h, const Pb__Ask *a, struct buf *j)
+{
+    (void)a;
+    struct store_counts c;
+    enum err e = store_counts(h->store, &c);
+    if (e != ERR_OK)
+        return e;
+    struct buf t = {0};
+    const struct { const char *name; uint64_t v; } ROWS[] = {
+        {"tsunagi_events_accepted_total", h->count.accepted},
+        {"tsunagi_events_refused_total", h->count.refused},
+        {"tsunagi_events_malformed_total", h->count.malformed},
+        {"tsunagi_deliveries_released_total", h->count.released},
+        {"tsunagi_deliveries_done_total", h->count.delivered},
+        {"tsunagi_deliveries_withheld_total", h->count.withheld},
+        {"tsunagi_waiting_urgent", c.queued[LANE_URGENT]},
+        {"tsunagi_waiting_normal", c.queued[LANE_NORMAL]},
+        {"tsunagi_parked", c.parked},
+        {"tsunagi_log_leaves", c.leaves},
+        {"tsunagi_peers", net_peer_count(h->net)},
+    };
+    for (size_t i = 0; i < NELEM(ROWS); i++)
+        buf_addf(&t, "# TYPE %s %s\n%s %" PRIu64 "\n", ROWS[i].name,
+                 strstr(ROWS[i].name, "_total") != NULL ? "counter" : "gauge",
+                 ROWS[i].name, ROWS[i].v);
+    buf_adds(j, "{\"schema\":\"tsunagi.metrics/1\",\"text\":");
+    buf_add_json(j, (const char *)t.p);
+    buf_adds(j, "}");
+    buf_fini(&t);
+    return ERR_OK;
+}
+
+static const struct {
+    const char *what;
+    enum err (*answer)(struct hub *h, const Pb__Ask *a, struct buf *json);
+    bool node;          /* may a node ask it, too? */
+    Pb__LeafKind leaf;  /* of who looked at cases or acted; 0: none */
+} QUESTIONS[] = { /* clang-format off */
+    {"status", ask_status, false, 0},
+    {"cases", ask_cases, false, PB__LEAF_KIND__READ},
+    {"case", ask_case, false, PB__LEAF_KIND__READ},
+    {"parked", ask_parked, false, PB__LEAF_KIND__READ},
+    {"park-close", ask_park_close, false, PB__LEAF_KIND__ADMIN},
+    {"checkpoint", ask_checkpoint, true, 0},
+    {"leaves", ask_leaves, false, 0},
+    {"reload", ask_reload, false, 0}, /* leaves what changed */
+    {"backup", ask_backup, false, PB__LEAF_KIND__ADMIN},
+    {"metrics", ask_metrics, false, 0},
+    {"stop", ask_stop, false, PB__LEAF_KIND__ADMIN},
+}; /* clang-format on */
+
+/* Who had the local socket asked this: by its digest, found or not. */
+static enum err leaf_asked(struct hub *h, Pb__LeafKind kind, const char *what,
+                           struct slice question, enum err answered)
+{
+    Pb__AuditLeaf l = leaf_new(h, kind);
+    uint8_t hash[32];
+    uint64_t index;
+    if (!turn_begin(h))
+        return h->broken;
+    sha256(question, hash);
+    l.phase = (char *)(uintptr_t) "READ";
+    l.node = (char *)(uintptr_t) "hub";
+    l.reason = (char *)(uintptr_t)what;
+    l.has_detail_sha256 = l.has_outcome = 1;
+    l.detail_sha256 = (ProtobufCBinaryData){sizeof(hash), hash};
+    l.outcome = answered == ERR_OK;
+    return store_leaf(h->store, &l, &index);
+}
+
+/* The answer to one question, and its leaf. */
+static enum err put_question(struct hub *h, size_t i, const Pb__Ask *a,
+                             struct slice body, struct buf *json)
+{
+    enum err e = QUESTIONS[i].answer(h, a, json);
+    if (QUESTIONS[i].leaf == 0)
+        return e;
+    enum err leafed =
+        leaf_asked(h, QUESTIONS[i].leaf, QUESTIONS[i].what, body, e);
+    return leafed != ERR_OK ? turn_broken(h, leafed) : e;
+}
+
+static void answer(struct hub *h, struct slice body, bool is_node,
+                   struct buf *out)
+{
+    ProtobufCMessage *m = NULL;
+    struct buf json = {0};
+    enum err e = unpack(&pb__ask__descriptor, body, &m);
+    if (e == ERR_OK) {
+        const Pb__Ask *a = (const Pb__Ask *)m;
+        e = ERR_NOT_FOUND;
+        for (size_t i = 0; i < NELEM(QUESTIONS); i++)
+            if (a->what != NULL && strcmp(a->what, QUESTIONS[i].what) == 0 &&
+                (!is_node || QUESTIONS[i].node))
+                e = put_question(h, i, a, body, &json);
+    }
+    if (e == ERR_STORE || e == ERR_INTEGRITY)
+        turn_broken(h, e);
+    Pb__Answer r = PB__ANSWER__INIT;
+    if (e != ERR_OK) {
+        r.code = (char *)(uintptr_t)err_code(e);
+        r.text_ja = (char *)(uintptr_t)err_ja(e);
+        r.text_en = (char *)(uintptr_t)err_en(e);
+    } else {
+        r.json = (char *)json.p;
+    }
+    if (pack(&r.base, out) != ERR_OK)
+        buf_reset(out);
+    unpack_free(&m);
+    buf_fini(&json);
+}
+
+void ask_control(struct hub *h, const struct frame *f)
+{
+    struct buf out = {0};
+    answer(h, f->body, false, &out);
+    turn_answer_control(h, f, &out); /* after the commit, like every answer */
+}
+
+void ask_node(struct hub *h, struct peer *p, struct slice body)
+{
+    struct buf out = {0};
+    answer(h, body, true, &out);
+    turn_answer(h, p, VERB_ANSWER, &out);
+    buf_fini(&out);
+}

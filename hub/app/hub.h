@@ -1,0 +1,178 @@
+/* hub.h - the running hub: what its parts share. One thread, one owner.
+ *
+ * A turn (turn.c) is one transaction: whatever has arrived is taken in
+ * (intake.c), what recipients have credit for is released (release.c), all of
+ * it is committed, the head of the log is signed, and only then does anything
+ * leave. Core decides, store remembers, net carries; they meet in turn.c and
+ * in the files it calls. */
+#ifndef TSUNAGI_APP_HUB_H
+#define TSUNAGI_APP_HUB_H
+#include "hub/core/hub_config.h"
+#include "hub/app/signer.h"
+#include "hub/core/flow.h"
+#include "hub/core/step.h"
+#include "hub/net/net.h"
+#include "hub/store/store.h"
+#include "tsunagi/v1/wire.pb-c.h"
+
+/* Events that share a commit, at most. A turn that has something urgent takes
+ * little besides, so that an emergency never waits for bulk (I-7). */
+#define TURN_EVENTS 64
+#define TURN_NORMAL 48
+#define TURN_BESIDE_URGENT 4
+#define LANE_CONTROL NET_LANES /* an answer for the control socket */
+
+/* An answer that waits for the commit. */
+struct answer {
+    uint8_t routing[ROUTING_BYTES];
+    int lane;
+    enum verb verb;
+    struct buf body;
+};
+/* A delivery decided and leafed in this turn, to be built after its commit. */
+struct outgoing {
+    uint8_t routing[ROUTING_BYTES];
+    int lane;
+    struct delivery d;
+    struct stored_event event;
+    uint64_t withheld;
+    const char *basis; /* borrowed from the policy */
+    uint8_t person_token[16], case_token[16];
+    bool has_person, has_case;
+    struct buf leaf; /* bytes of the RELEASE leaf, once it is committed */
+};
+
+struct hub_counters {
+    uint64_t accepted, refused, late, repeated, released, delivered, withheld;
+    uint64_t malformed, stray_acks, turns;
+};
+
+struct hub {
+    struct hub_config config;
+    struct node_keys keys, log_keys;
+    const struct registry *registry; /* snapshots: replaced, never changed */
+    const struct policy *policy;
+    struct store *store;
+    struct net *net;
+    struct signer *signer;
+    uint64_t started_ms, now_ms, boot_ms;
+    bool clock_ok;
+    bool open;    /* a transaction is open */
+    enum err broken; /* a storage fault: stop acknowledging, exit 75 (I-17) */
+    uint64_t hub_seq[LANE_COUNT];
+    struct answer *answer; /* answer_count used */
+    size_t answer_count, answer_cap;
+    struct outgoing *outgoing;
+    size_t outgoing_count, outgoing_cap, outgoing_max; /* max: this turn's */
+    struct buf note; /* newest signed checkpoint */
+    bool note_unsaved;
+    uint64_t next_deadline_ms; /* nothing falls due before; 0: look */
+    bool pump;       /* somebody may have something to fetch */
+    struct hub_counters count;
+    struct effects fx; /* scratch: large */
+    bool stop, reload;
+};
+
+/* ---- main loop parts ---- */
+/* Opens everything the configuration names. why gets one line. */
+enum err hub_open(struct hub *h, struct buf *why) MUST_CHECK;
+void hub_close(struct hub *h);
+/* One turn: receive, decide, commit, answer. Waits up to wait_ms. */
+void hub_turn(struct hub *h, int wait_ms);
+
+/* ---- turn.c ---- */
+/* Opens the turn's transaction if it is not; false when the store is broken. */
+bool turn_begin(struct hub *h);
+/* Notes a storage fault. Returns e. */
+enum err turn_broken(struct hub *h, enum err e);
+/* Queues an answer that may leave after the commit; body is taken. */
+void turn_answer(struct hub *h, const struct peer *to, enum verb v,
+                 struct buf *body);
+/* The same for an ANSWER to the command line. */
+void turn_answer_control(struct hub *h, const struct frame *to,
+                         struct buf *body);
+
+/* ---- intake.c ---- */
+/* Takes in one SEND body from a peer; queues its receipt or an ERROR. */
+void intake(struct hub *h, struct peer *from, struct slice body);
+/* A message of an authenticated node that could not even be read. */
+void intake_malformed(struct hub *h, struct peer *from, enum err why);
+/* Runs deadlines that have fallen due. */
+void intake_deadlines(struct hub *h);
+
+/* ---- issue.c: what follows from an accepted event ---- */
+/* Facts about a person and a case, for core. */
+struct known {
+    struct id person, case_id; /* zero: none */
+    struct grant *grants;
+    size_t grant_count;
+    uint64_t generation;
+    bool address_protected;
+    Pb__CaseState *state;
+};
+enum err known_load(struct hub *h, struct id person, struct id case_id,
+                    struct known *k) MUST_CHECK;
+void known_fini(struct known *k);
+void known_facts(const struct hub *h, const struct known *k,
+                 const struct node *sender, struct facts *f);
+/* What a recipient may have of a kept event now. Everything is denied when the
+ * node that signed it is no longer in the registry. */
+enum err decide_kept(struct hub *h, const struct stored_event *ev,
+                     const struct delivery *d, const struct known *k,
+                     struct decision *out) MUST_CHECK;
+/* Which classes of a kept event have content, and its variant's name (static
+ * text, "" when it has none). */
+enum err event_look_inside(const struct stored_event *ev, uint64_t *present,
+                           const char **variant) MUST_CHECK;
+/* Queues one delivery with its DECISION leaf. */
+enum err issue_delivery(struct hub *h, const struct stored_event *e,
+                        const struct recipient *r) MUST_CHECK;
+/* Makes and keeps an event of the hub's own for one agency. */
+struct issue {
+    uint32_t type;
+    const ProtobufCMessage *body;
+    const struct agency *to;
+    const char *role, *purpose;
+    struct id person, case_id;
+    uint64_t cites; /* leaf it comes from */
+};
+enum err issue_event(struct hub *h, const struct issue *i,
+                     const struct known *k) MUST_CHECK;
+/* The hub's answers and releases of an effects record. */
+enum err issue_hub_events(struct hub *h, const struct effects *fx,
+                          const struct known *k, uint64_t cites) MUST_CHECK;
+/* Tells holders, and stops what relied on a withdrawn consent (I-3). */
+enum err issue_withdrawal(struct hub *h, struct known *k,
+                          const uint8_t *consent_ref, uint64_t cites) MUST_CHECK;
+
+/* ---- leaf.c: entries of the log ---- */
+/* A leaf filled with what every kind has. */
+Pb__AuditLeaf leaf_new(const struct hub *h, Pb__LeafKind kind);
+enum err leaf_subject(struct hub *h, struct id person, Pb__AuditLeaf *leaf,
+                      uint8_t handle[16]) MUST_CHECK;
+/* Rules, bases, masks and consents of a decision; the arrays are the
+ * caller's and must live until the leaf is stored. */
+struct leaf_lists {
+    char *rule[CLASS_MAX];
+    char *basis[CLASS_MAX];
+    ProtobufCBinaryData consent[CLASS_MAX];
+};
+void leaf_decision(const struct hub *h, const struct decision *d,
+                   const struct grant *grants, struct leaf_lists *l,
+                   Pb__AuditLeaf *leaf);
+
+/* ---- release.c ---- */
+void release_fetch(struct hub *h, struct peer *p, struct slice body);
+void release_ack(struct hub *h, struct peer *p, struct slice body);
+/* Decides and leafs what peers have credit for; urgent lane first. */
+void release_pump(struct hub *h);
+/* After the commit: builds, boxes and sends. */
+void release_send(struct hub *h);
+
+/* ---- ask.c, reload.c ---- */
+/* Answers the command line; nothing personal leaves by this door. */
+void ask_control(struct hub *h, const struct frame *f);
+void ask_node(struct hub *h, struct peer *p, struct slice body);
+/* Reads registry and policy again; keeps the last good ones and says why. */
+enum err reload(struct hub *h, struct buf *why) MUST_CHECK;
+#endif

@@ -1,0 +1,469 @@
+/* issue.c - what follows from an accepted event: facts loaded for core,
+ * deliveries queued, events of the hub's own made, withdrawals carried out. */
+#include "hub/app/hub.h"
+#include "proto/base/log.h"
+#include "proto/wire/unpack.h"
+#include "tsunagi/v1/consent.pb-c.h"
+#include "tsunagi/v1/discharge.pb-c.h"
+#include "tsunagi/v1/emergency.pb-c.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEEP_MS (14ULL * 86400000) /* a delivery nobody fetches is parked then */
+#define HUB_NODE "hub"
+#define HUB_AGENCY "HUB"
+
+/* ---- facts ---- */
+
+enum err known_load(struct hub *h, struct id person, struct id case_id,
+                    struct known *k)
+{
+    memset(k, 0, sizeof(*k));
+    k->person = person;
+    k->case_id = case_id;
+    enum err e = ERR_OK;
+    if (!id_is_zero(case_id)) {
+        struct id owner = {{0}};
+        e = store_case_get(h->store, case_id, &k->state, &owner);
+        if (e == ERR_OK && !id_is_zero(owner))
+            k->person = owner;
+    }
+    if (e == ERR_OK && !id_is_zero(k->person))
+        e = store_grants(h->store, k->person, &k->grants, &k->grant_count,
+                         &k->generation, &k->address_protected);
+    return e;
+}
+
+void known_fini(struct known *k)
+{
+    free(k->grants);
+    case_free(&k->state);
+    memset(k, 0, sizeof(*k));
+}
+
+void known_facts(const struct hub *h, const struct known *k,
+                 const struct node *sender, struct facts *f)
+{
+    *f = (struct facts){
+        .registry = h->registry,
+        .policy = h->policy,
+        .sender = sender,
+        .clock_ok = h->clock_ok,
+        .person_known = !id_is_zero(k->person),
+        .address_protected = k->address_protected,
+        .grants = k->grants,
+        .grant_count = k->grant_count,
+        .case_known = k->state != NULL,
+        .state = k->state,
+    };
+}
+
+enum err decide_kept(struct hub *h, const struct stored_event *ev,
+                     const struct delivery *d, const struct known *k,
+                     struct decision *out)
+{
+    struct facts f;
+    uint64_t present;
+    const char *variant;
+    const struct agency *to = registry_agency(h->registry, d->agency);
+    const struct node *sender =
+        ev->hub_made ? NULL : registry_node(h->registry, ev->node);
+    memset(out, 0, sizeof(*out));
+    enum err e = event_look_inside(ev, &present, &variant);
+    if (e != ERR_OK || to == NULL || (sender == NULL && !ev->hub_made))
+        return e;
+    known_facts(h, k, sender, &f);
+    step_release(&f, schema_event(ev->type), variant, to, d->role, d->purpose,
+                 present, h->now_ms, out);
+    return ERR_OK;
+}
+
+/* ---- deliveries ---- */
+
+enum err event_look_inside(const struct stored_event *ev, uint64_t *present,
+                            const char **variant)
+{
+    ProtobufCMessage *m = NULL, *body = NULL;
+    const struct schema_message *s = schema_event(ev->type);
+    struct part parts[CLASS_MAX];
+    struct buf merged = {0};
+    size_t n = 0;
+    *present = 0;
+    *variant = "";
+    enum err e = unpack(&pb__event__descriptor, buf_slice(&ev->parts), &m);
+    if (e != ERR_OK)
+        return e;
+    const Pb__Event *pe = (const Pb__Event *)m;
+    for (size_t i = 0; i < pe->n_part && n < CLASS_MAX; i++) {
+        if (pe->part[i]->cls == 0 || pe->part[i]->body.len == 0)
+            continue;
+        *present |= class_bit(pe->part[i]->cls);
+        parts[n++] = (struct part){.cls = pe->part[i]->cls,
+                                   .body = pb_slice(pe->part[i]->body)};
+    }
+    e = part_merge(s, parts, n, &merged);
+    if (e == ERR_OK)
+        e = unpack(s->descriptor, buf_slice(&merged), &body);
+    if (e == ERR_OK)
+        *variant = schema_variant(s, body); /* static text */
+    unpack_free(&m);
+    unpack_free(&body);
+    buf_fini(&merged);
+    return e;
+}
+
+static enum err leaf_route(struct hub *h, const struct stored_event *e,
+                           const struct recipient *r, const struct known *k,
+                           uint64_t *index)
+{
+    Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__DECISION);
+    struct leaf_lists lists;
+    uint8_t handle[16];
+    uint64_t ref = e->ingest_leaf;
+    l.phase = (char *)(uintptr_t) "ROUTE";
+    l.has_event_id = l.has_type = 1;
+    l.event_id = (ProtobufCBinaryData){ID_BYTES,
+                                       (uint8_t *)(uintptr_t)e->event_id.b};
+    l.type = e->type;
+    l.peer = r->agency != NULL ? (char *)(uintptr_t)r->agency->code : NULL;
+    l.purpose = (char *)(uintptr_t)r->purpose;
+    l.role = (char *)(uintptr_t)r->role;
+    l.n_ref = 1;
+    l.ref = &ref;
+    leaf_decision(h, &r->decision, k->grants, &lists, &l);
+    if (r->why != ERR_OK) {
+        l.outcome = 0;
+        l.released = 0;
+        l.reason = (char *)(uintptr_t)err_code(r->why);
+    }
+    enum err err = leaf_subject(h, e->person, &l, handle);
+    return err != ERR_OK ? err : store_leaf(h->store, &l, index);
+}
+
+static enum err queue(struct hub *h, const struct stored_event *e,
+                      const struct recipient *r, uint64_t decision_leaf)
+{
+    struct delivery d = {.delivery_id = id_new(h->now_ms),
+                         .event_seq = e->seq,
+                         .lane = e->lane,
+                         .state = DELIVERY_QUEUED,
+                         .decision_leaf = decision_leaf,
+                         .released_classes = r->decision.released,
+                         .queued_ms = h->now_ms,
+                         .expires_ms = h->now_ms + KEEP_MS};
+    snprintf(d.agency, sizeof(d.agency), "%s", r->agency->code);
+    snprintf(d.role, sizeof(d.role), "%s", r->role);
+    snprintf(d.purpose, sizeof(d.purpose), "%s", r->purpose);
+    h->pump = true;
+    return store_delivery_put(h->store, &d);
+}
+
+static struct part part_view(const Pb__Part *p)
+{
+    struct part v = {.cls = p->cls, .body = pb_slice(p->body)};
+    memcpy(v.salt, p->salt.data, SALT_BYTES);
+    return v;
+}
+
+/* The hub's own event with what this recipient may have, in place of one
+ * whose signed header would say that a hospital is involved. */
+static enum err reissue(struct hub *h, const struct stored_event *e,
+                        const struct recipient *r, const struct known *k,
+                        uint64_t cites)
+{
+    const struct schema_message *from = schema_event(e->type);
+    const struct schema_message *as = schema_event(from->reissue_as);
+    assert(as != NULL);
+    ProtobufCMessage *m = NULL, *body = NULL;
+    struct part parts[CLASS_MAX];
+    struct buf merged = {0};
+    size_t n = 0;
+    enum err err = unpack(&pb__event__descriptor, buf_slice(&e->parts), &m);
+    if (err != ERR_OK)
+        return err;
+    const Pb__Event *ev = (const Pb__Event *)m;
+    for (size_t i = 0; i < ev->n_part; i++)
+        if (ev->part[i]->cls != 0 &&
+            (r->decision.released & as->class_mask &
+             class_bit(ev->part[i]->cls)) != 0)
+            parts[n++] = part_view(ev->part[i]);
+    err = part_merge(from, parts, n, &merged);
+    if (err == ERR_OK)
+        err = unpack(as->descriptor, buf_slice(&merged), &body);
+    if (err == ERR_OK) {
+        struct issue i = {.type = from->reissue_as, .body = body,
+                          .to = r->agency, .role = r->role,
+                          .purpose = r->purpose, .person = e->person,
+                          .case_id = e->case_id, .cites = cites};
+        err = issue_event(h, &i, k);
+    }
+    unpack_free(&m);
+    unpack_free(&body);
+    buf_fini(&merged);
+    return err;
+}
+
+enum err issue_delivery(struct hub *h, const struct stored_event *e,
+                        const struct recipient *r)
+{
+    struct known k = {0};
+    uint64_t index = 0;
+    enum err err = known_load(h, e->person, (struct id){{0}}, &k);
+    if (err == ERR_OK)
+        err = leaf_route(h, e, r, &k, &index);
+    if (err == ERR_OK && r->agency != NULL && r->why == ERR_OK)
+        err = r->reissue ? reissue(h, e, r, &k, index)
+                         : queue(h, e, r, index);
+    known_fini(&k);
+    return err;
+}
+
+/* ---- events of the hub's own ---- */
+
+static enum err make_own(struct hub *h, const struct issue *i,
+                         struct stored_event *s, struct event **ev)
+{
+    const struct schema_message *m = schema_event(i->type);
+    Pb__Routing routing = PB__ROUTING__INIT;
+    s->lane = m->urgent ? LANE_URGENT : LANE_NORMAL;
+    struct event_draft d = {.event_id = id_new(h->now_ms),
+                            .agency = HUB_AGENCY,
+                            .node = HUB_NODE,
+                            .type = i->type,
+                            .created_ms = h->now_ms,
+                            .node_seq = ++h->hub_seq[s->lane],
+                            .body = i->body,
+                            .routing = &routing};
+    struct buf packed = {0};
+    enum err e = event_make(&d, h->keys.sign_secret, &packed);
+    if (e == ERR_OK)
+        e = event_open(buf_slice(&packed), ev);
+    buf_fini(&packed);
+    return e;
+}
+
+static enum err keep_own(struct hub *h, const struct issue *i,
+                         const struct event *ev, struct stored_event *s)
+{
+    Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__INGEST);
+    uint8_t handle[16];
+    uint64_t cites = i->cites;
+    l.has_event_id = l.has_header_sha256 = l.has_type = l.has_outcome = 1;
+    l.event_id = (ProtobufCBinaryData){ID_BYTES,
+                                       (uint8_t *)(uintptr_t)ev->event_id.b};
+    l.header_sha256 =
+        (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)ev->header_sha256};
+    l.type = i->type;
+    l.outcome = 1;
+    l.node = (char *)(uintptr_t)HUB_NODE;
+    l.n_ref = 1;
+    l.ref = &cites;
+    l.n_commitment = ev->header->n_commitment;
+    l.commitment = ev->header->commitment;
+    enum err e = leaf_subject(h, i->person, &l, handle);
+    if (e == ERR_OK)
+        e = store_leaf(h->store, &l, &s->ingest_leaf);
+    s->event_id = ev->event_id;
+    s->person = i->person;
+    s->case_id = i->case_id;
+    s->type = i->type;
+    s->accepted_ms = h->now_ms;
+    s->hub_made = true;
+    snprintf(s->agency, sizeof(s->agency), HUB_AGENCY);
+    snprintf(s->node, sizeof(s->node), HUB_NODE);
+    buf_add(&s->header, ev->msg->header.data, ev->msg->header.len);
+    buf_add(&s->signature, ev->msg->signature.data, ev->msg->signature.len);
+    Pb__Event only = PB__EVENT__INIT;
+    only.n_part = ev->msg->n_part;
+    only.part = ev->msg->part;
+    if (e == ERR_OK)
+        e = pack(&only.base, &s->parts);
+    return e != ERR_OK ? e : store_event_put(h->store, s, ev->header_sha256);
+}
+
+enum err issue_event(struct hub *h, const struct issue *i,
+                     const struct known *k)
+{
+    struct stored_event s = {0};
+    struct event *ev = NULL;
+    struct facts f;
+    enum err e = make_own(h, i, &s, &ev);
+    if (e == ERR_OK)
+        e = keep_own(h, i, ev, &s);
+    if (e == ERR_OK) {
+        struct recipient r = {.agency = i->to};
+        known_facts(h, k, NULL, &f);
+        snprintf(r.purpose, sizeof(r.purpose), "%s", i->purpose);
+        step_release(&f, ev->schema, ev->variant, i->to, i->role, i->purpose,
+                     ev->present, h->now_ms, &r.decision);
+        snprintf(r.role, sizeof(r.role), "%s", r.decision.role);
+        r.why = r.decision.released != 0 ? ERR_OK : ERR_POL_NONE;
+        e = issue_delivery(h, &s, &r);
+    }
+    stored_event_fini(&s);
+    event_close(&ev);
+    return e;
+}
+
+/* The bodies of events that only the hub makes in answer to others. */
+union own_body {
+    Pb__StayReleased released;
+    Pb__OfferRejectedLate late;
+};
+
+static const ProtobufCMessage *own_body(const struct hub *h,
+                                        const struct hub_event *he,
+                                        union own_body *b)
+{
+    const ProtobufCMessageDescriptor *d = schema_event(he->type)->descriptor;
+    if (d == &pb__stay_released__descriptor) {
+        pb__stay_released__init(&b->released);
+        b->released.has_released_ms = 1;
+        b->released.released_ms = h->now_ms;
+        return &b->released.base;
+    }
+    if (d == &pb__offer_rejected_late__descriptor) {
+        pb__offer_rejected_late__init(&b->late);
+        b->late.has_offer_ref = 1;
+        b->late.offer_ref = (ProtobufCBinaryData){
+            ID_BYTES, (uint8_t *)(uintptr_t)he->ref};
+        return &b->late.base;
+    }
+    assert(!"a hub event without a body");
+    return NULL;
+}
+
+enum err issue_hub_events(struct hub *h, const struct effects *fx,
+                          const struct known *k, uint64_t cites)
+{
+    struct known now = *k; /* decided on the state the event leads to */
+    if (fx->state != NULL)
+        now.state = fx->state;
+    enum err e = ERR_OK;
+    for (size_t n = 0; n < fx->hub_count && e == ERR_OK; n++) {
+        const struct hub_event *he = &fx->hub[n];
+        union own_body body;
+        struct issue i = {.type = he->type,
+                          .body = own_body(h, he, &body),
+                          .to = he->to,
+                          .purpose = he->purpose,
+                          .person = k->person,
+                          .case_id = k->case_id,
+                          .cites = cites};
+        e = issue_event(h, &i, &now);
+    }
+    return e;
+}
+
+/* ---- withdrawal ---- */
+
+static enum err leaf_withheld(struct hub *h, const struct delivery *d,
+                              struct id person, uint64_t cites)
+{
+    Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__WITHHELD);
+    uint8_t handle[16];
+    uint64_t ref[2] = {d->decision_leaf, cites}, index;
+    l.peer = (char *)(uintptr_t)d->agency;
+    l.purpose = (char *)(uintptr_t)d->purpose;
+    l.n_ref = 2;
+    l.ref = ref;
+    l.reason = (char *)(uintptr_t)err_code(ERR_POL_NONE);
+    enum err e = leaf_subject(h, person, &l, handle);
+    return e != ERR_OK ? e : store_leaf(h->store, &l, &index);
+}
+
+/* Decides a waiting delivery again; stops it when nothing is left of it. */
+static enum err redecide(struct hub *h, struct delivery *d,
+                         const struct known *k, uint64_t cites)
+{
+    struct stored_event ev = {0};
+    struct known of_case = {0};
+    struct decision now;
+    enum err e = store_event_get(h->store, d->event_seq, &ev);
+    if (e == ERR_OK)
+        e = known_load(h, k->person, ev.case_id, &of_case);
+    if (e == ERR_OK)
+        e = decide_kept(h, &ev, d, &of_case, &now);
+    if (e == ERR_OK && now.released == 0) {
+        d->state = DELIVERY_WITHHELD;
+        h->count.withheld++;
+        e = store_delivery_update(h->store, d);
+        if (e == ERR_OK)
+            e = leaf_withheld(h, d, k->person, cites);
+    }
+    known_fini(&of_case);
+    stored_event_fini(&ev);
+    return e;
+}
+
+/* Tells every holder what it holds and may no longer use. */
+struct holders {
+    struct hub *h;
+    const struct known *k;
+    const uint8_t *ref;
+    uint64_t cites;
+    enum err e;
+    char agency[MAX_RECIPIENTS][AGENCY_MAX];
+    uint64_t classes[MAX_RECIPIENTS];
+    size_t n;
+};
+
+static bool collect_holder(void *ctx, const char *agency, uint64_t classes)
+{
+    struct holders *hs = ctx;
+    if (hs->n == MAX_RECIPIENTS)
+        return false;
+    snprintf(hs->agency[hs->n], AGENCY_MAX, "%s", agency);
+    hs->classes[hs->n++] = classes;
+    return true;
+}
+
+static enum err tell_holder(struct holders *hs, size_t at)
+{
+    Pb__ConsentWithdrawn b = PB__CONSENT_WITHDRAWN__INIT;
+    Pb__DataClass held[CLASS_MAX];
+    const struct agency *to = registry_agency(hs->h->registry, hs->agency[at]);
+    if (to == NULL)
+        return ERR_OK;
+    for (unsigned c = 1; c < CLASS_MAX; c++)
+        if ((hs->classes[at] & class_bit(c)) != 0)
+            held[b.n_classes++] = (Pb__DataClass)c;
+    b.classes = held;
+    if (hs->ref != NULL) {
+        b.has_consent_ref = 1;
+        b.consent_ref =
+            (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)hs->ref};
+    } else {
+        b.has_all = 1;
+        b.all = 1;
+    }
+    struct issue i = {.type = 1203, .body = &b.base, .to = to,
+                      .purpose = "P_ACC", .person = hs->k->person,
+                      .cites = hs->cites};
+    return issue_event(hs->h, &i, hs->k);
+}
+
+enum err issue_withdrawal(struct hub *h, struct known *k,
+                          const uint8_t *consent_ref, uint64_t cites)
+{
+    struct delivery *due = NULL;
+    size_t n = 0;
+    free(k->grants);
+    k->grants = NULL;
+    enum err e = store_grants(h->store, k->person, &k->grants, &k->grant_count,
+                              &k->generation, &k->address_protected);
+    /* first who holds something: what was sent and not acknowledged counts,
+     * and is about to be stopped */
+    struct holders hs = {.h = h, .k = k, .ref = consent_ref, .cites = cites};
+    if (e == ERR_OK)
+        e = store_holders(h->store, k->person, collect_holder, &hs);
+    if (e == ERR_OK)
+        e = store_delivery_of_person(h->store, k->person, &due, &n);
+    for (size_t i = 0; i < n && e == ERR_OK; i++)
+        e = redecide(h, &due[i], k, cites);
+    free(due);
+    for (size_t i = 0; i < hs.n && e == ERR_OK; i++)
+        e = tell_holder(&hs, i);
+    return e;
+}

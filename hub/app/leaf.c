@@ -1,0 +1,82 @@
+/* leaf.c - entries of the log: codes, handles and hashes, never text (I-11). */
+#include "hub/app/hub.h"
+#include <string.h>
+
+static char *borrow(const char *s)
+{
+    return (char *)(uintptr_t)s;
+}
+
+Pb__AuditLeaf leaf_new(const struct hub *h, Pb__LeafKind kind)
+{
+    Pb__AuditLeaf l = PB__AUDIT_LEAF__INIT;
+    l.has_kind = 1;
+    l.kind = kind;
+    l.has_time_ms = 1;
+    l.time_ms = h->now_ms;
+    return l;
+}
+
+enum err leaf_subject(struct hub *h, struct id person, Pb__AuditLeaf *leaf,
+                      uint8_t handle[16])
+{
+    if (id_is_zero(person))
+        return ERR_OK;
+    enum err e = store_person_handle(h->store, person, h->now_ms, handle);
+    if (e == ERR_OK) {
+        leaf->has_subject_handle = 1;
+        leaf->subject_handle = (ProtobufCBinaryData){16, handle};
+    }
+    return e;
+}
+
+/* Adds text once. */
+static size_t add_text(char **list, size_t n, const char *text)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i], text) == 0)
+            return n;
+    list[n] = borrow(text);
+    return n + 1;
+}
+
+static size_t add_consent(ProtobufCBinaryData *list, size_t n,
+                          const struct grant *g)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(list[i].data, g->ref, ID_BYTES) == 0)
+            return n;
+    list[n] = (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)g->ref};
+    return n + 1;
+}
+
+void leaf_decision(const struct hub *h, const struct decision *d,
+                   const struct grant *grants, struct leaf_lists *l,
+                   Pb__AuditLeaf *leaf)
+{
+    for (unsigned c = 1; c < CLASS_MAX; c++) {
+        const struct class_verdict *v = &d->of[c];
+        if ((d->asked & class_bit(c)) == 0)
+            continue;
+        if (v->rule != NO_RULE)
+            leaf->n_rule = add_text(l->rule, leaf->n_rule,
+                                    policy_rule_id(h->policy, v->rule));
+        if (v->permit && v->basis != NULL && v->basis[0] != '\0')
+            leaf->n_basis = add_text(l->basis, leaf->n_basis, v->basis);
+        if (v->grant >= 0)
+            leaf->n_consent =
+                add_consent(l->consent, leaf->n_consent, &grants[v->grant]);
+    }
+    leaf->rule = l->rule;
+    leaf->basis = l->basis;
+    leaf->consent = l->consent;
+    leaf->has_released = leaf->has_withheld = leaf->has_outcome = 1;
+    leaf->released = d->released;
+    leaf->withheld = d->withheld;
+    leaf->outcome = d->released == 0 ? 0 : d->released == d->asked ? 1 : 2;
+    leaf->has_policy_digest = 1;
+    leaf->policy_digest = (ProtobufCBinaryData){
+        32, (uint8_t *)(uintptr_t)policy_digest(h->policy)};
+    if (d->error != ERR_OK)
+        leaf->reason = borrow(err_code(d->error));
+}

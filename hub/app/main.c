@@ -1,0 +1,185 @@
+/* main.c - tsunagid: options, signals, the loop, exit codes.
+ *
+ * Exit: 0 asked to stop, 2 usage, 3 configuration, 75 storage fault (systemd
+ * restarts it, and it starts from what is truly on disk), 78 refused to start
+ * (rollback, wrong keys, an unknown key was not refused). */
+#include "hub/app/hub.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define EXIT_USAGE 2
+#define EXIT_CONFIG 3
+#define EXIT_STORE 75
+#define EXIT_REFUSED 78
+#define IDLE_MS 1000
+#define SWEEP_MS 1000
+#define TIDY_MS 5000
+
+static volatile sig_atomic_t got_stop, got_reload;
+
+static void on_signal(int n)
+{
+    if (n == SIGHUP)
+        got_reload = 1;
+    else
+        got_stop = 1;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction a = {.sa_handler = on_signal};
+    sigemptyset(&a.sa_mask);
+    sigaction(SIGTERM, &a, NULL);
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGHUP, &a, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* sd_notify without libsystemd: one datagram to $NOTIFY_SOCKET. */
+static void notify(const char *state)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (path == NULL || path[0] == '\0' || strlen(path) >= sizeof(to.sun_path))
+        return;
+    memcpy(to.sun_path, path, strlen(path));
+    if (to.sun_path[0] == '@')
+        to.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    socklen_t size =
+        (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+    if (fd >= 0 && sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+                          (struct sockaddr *)&to, size) < 0)
+        log_warn("notify: not sent");
+    if (fd >= 0)
+        close(fd);
+}
+
+static void usage(FILE *out)
+{
+    fputs("tsunagid - the Tsunagi hub\n"
+          "usage: tsunagid [-c FILE] [--check] [--help] [--version]\n"
+          "  -c FILE    configuration (/etc/tsunagi/hub.conf)\n"
+          "  --check    read the configuration, say what is wrong, and exit\n"
+          "SIGTERM stops it, SIGHUP reads registry and policy again.\n"
+          "See tsunagid(8), hub.conf(5).\n", out);
+}
+
+static void reload_now(struct hub *h)
+{
+    struct buf why = {0};
+    if (reload(h, &why) != ERR_OK)
+        log_warn("reload: kept the last good tables: %s",
+                 why.n > 0 ? (char *)why.p : "");
+    buf_fini(&why);
+}
+
+static void housekeeping(struct hub *h, uint64_t *swept, uint64_t *tidied)
+{
+    if (h->boot_ms - *swept >= SWEEP_MS) {
+        net_sweep(h->net, h->boot_ms);
+        h->pump = true; /* what a node left behind goes to its neighbour */
+        *swept = h->boot_ms;
+        if (signer_save(h->signer) != ERR_OK)
+            turn_broken(h, ERR_IO);
+    }
+    if (h->boot_ms - *tidied >= TIDY_MS && !h->open) {
+        enum err e = store_tidy(h->store);
+        if (e != ERR_OK)
+            turn_broken(h, e);
+        *tidied = h->boot_ms;
+        notify("WATCHDOG=1");
+    }
+}
+
+static int run(struct hub *h)
+{
+    uint64_t swept = h->boot_ms, tidied = h->boot_ms;
+    log_note("tsunagid: ready");
+    notify("READY=1");
+    while (!h->stop && !got_stop) {
+        hub_turn(h, h->pump ? 0 : IDLE_MS);
+        if (got_reload) {
+            got_reload = 0;
+            reload_now(h);
+        }
+        if (h->broken == ERR_OK)
+            housekeeping(h, &swept, &tidied);
+    }
+    notify("STOPPING=1");
+    if (h->broken != ERR_OK) {
+        /* no orderly close: nothing may be written after a failed fsync */
+        log_error("tsunagid: exits after a storage fault");
+        _exit(EXIT_STORE);
+    }
+    hub_close(h);
+    log_note("tsunagid: stopped");
+    return 0;
+}
+
+static int start(const char *path, bool check)
+{
+    static struct hub hub; /* large; one for the life of the process */
+    struct buf why = {0};
+    if (conf_load(path, HUB_CONFIG, &hub.config, stderr) != ERR_OK)
+        return EXIT_CONFIG;
+    if (check) {
+        fprintf(stderr, "%s: ok\n", path);
+        conf_fini(HUB_CONFIG, &hub.config);
+        return 0;
+    }
+    enum err e = hub_open(&hub, &why);
+    if (e != ERR_OK) {
+        log_error("tsunagid: not started code=%s: %s", err_code(e),
+                  why.n > 0 ? (char *)why.p : err_en(e));
+        hub_close(&hub);
+        buf_fini(&why);
+        return e == ERR_STORE || e == ERR_IO ? EXIT_STORE : EXIT_REFUSED;
+    }
+    buf_fini(&why);
+    int code = run(&hub);
+    conf_fini(HUB_CONFIG, &hub.config);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option LONG[] = {{"check", no_argument, NULL, 'k'},
+                                         {"config", required_argument, NULL, 'c'},
+                                         {"help", no_argument, NULL, 'h'},
+                                         {"version", no_argument, NULL, 'v'},
+                                         {NULL, 0, NULL, 0}};
+    const char *path = "/etc/tsunagi/hub.conf";
+    bool check = false;
+    int o;
+    while ((o = getopt_long(argc, argv, "c:", LONG, NULL)) != -1) {
+        if (o == 'c') {
+            path = optarg;
+        } else if (o == 'k') {
+            check = true;
+        } else if (o == 'h') {
+            usage(stdout);
+            return 0;
+        } else if (o == 'v') {
+            puts("tsunagid " TSUNAGI_VERSION);
+            return 0;
+        } else {
+            usage(stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (optind < argc) {
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    log_open("tsunagid", LOG_NOTE);
+    catch_signals();
+    return start(path, check);
+}

@@ -1,0 +1,152 @@
+/* open.c - the hub put together at start and taken apart at the end.
+ *
+ * Order: keys, store (page cache dropped, tail anchor checked), signer brought
+ * up to the log's end, registry and policy (what changed since the last run is
+ * leafed), and the network last: nobody can connect before everything holds. */
+#include "hub/app/hub.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+static enum err read_keys(struct hub *h, struct buf *why)
+{
+    enum err e = keys_read(h->config.hub_key, &h->keys);
+    if (e != ERR_OK)
+        buf_addf(why, "%s: %s", h->config.hub_key, err_en(e));
+    else if ((e = keys_read(h->config.log_key, &h->log_keys)) != ERR_OK)
+        buf_addf(why, "%s: %s", h->config.log_key, err_en(e));
+    return e;
+}
+
+static enum err open_store(struct hub *h, struct buf *why)
+{
+    struct buf anchor = {0};
+    buf_addf(&anchor, "%s/anchor", h->config.state);
+    if (anchor.failed)
+        return ERR_NOMEM;
+    struct store_config c = {.dir = h->config.data,
+                             .anchor_path = (char *)anchor.p,
+                             .kek_path = h->config.kek};
+    enum err e = store_open(&c, &h->store, why);
+    buf_fini(&anchor);
+    return e;
+}
+
+/* Adds the leaves the signer's state does not know yet, then signs. */
+static enum err catch_up(struct hub *h, struct buf *why)
+{
+    uint64_t size = store_log_size(h->store);
+    enum err e = ERR_OK;
+    if (signer_size(h->signer) > size) {
+        buf_addf(why, "signer: has signed %" PRIu64 " leaves, the log has %"
+                 PRIu64, signer_size(h->signer), size);
+        return ERR_ROLLBACK;
+    }
+    for (uint64_t i = signer_size(h->signer); i < size && e == ERR_OK; i++) {
+        struct buf leaf = {0};
+        e = store_leaf_get(h->store, i, &leaf);
+        if (e == ERR_OK)
+            signer_add(h->signer, buf_slice(&leaf));
+        buf_fini(&leaf);
+    }
+    if (e == ERR_OK && size > 0)
+        e = signer_sign(h->signer, size, merkle_root(store_merkle(h->store)),
+                        &h->note);
+    if (e == ERR_INTEGRITY)
+        buf_adds(why, "signer: its frontier and the log's root differ");
+    return e;
+}
+
+static enum err open_signer(struct hub *h, struct buf *why)
+{
+    struct buf path = {0};
+    buf_addf(&path, "%s/signer", h->config.state);
+    if (path.failed)
+        return ERR_NOMEM;
+    enum err e = signer_open(h->config.origin, &h->log_keys, (char *)path.p,
+                             &h->signer);
+    if (e != ERR_OK)
+        buf_addf(why, "%s: %s", (char *)path.p, err_en(e));
+    else
+        e = catch_up(h, why);
+    buf_fini(&path);
+    return e;
+}
+
+static enum err open_net(struct hub *h, struct buf *why)
+{
+    struct net_config c = {
+        .endpoint = {h->config.urgent, h->config.normal},
+        .control = h->config.control,
+        .keys = &h->keys,
+        .registry = &h->registry,
+    };
+    return net_open(&c, &h->net, why);
+}
+
+/* The hub's own sequence goes on where the last run ended. */
+static enum err own_sequence(struct hub *h)
+{
+    h->hub_seq[LANE_URGENT] = h->hub_seq[LANE_NORMAL] = h->now_ms;
+    return ERR_OK;
+}
+
+static void harden(void)
+{
+    struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0);
+}
+
+enum err hub_open(struct hub *h, struct buf *why)
+{
+    harden();
+    code_allow_fictitious(h->config.fictitious);
+    h->started_ms = h->now_ms = clock_wall_ms();
+    h->boot_ms = clock_boot_ms();
+    h->clock_ok = true;
+    enum err e = sign_init();
+    if (e == ERR_OK)
+        e = read_keys(h, why);
+    if (e == ERR_OK)
+        e = open_store(h, why);
+    if (e == ERR_OK)
+        e = open_signer(h, why);
+    if (e == ERR_OK)
+        e = reload(h, why);
+    if (e == ERR_OK)
+        e = own_sequence(h);
+    if (e == ERR_OK)
+        e = open_net(h, why);
+    if (e == ERR_OK)
+        hub_turn(h, 0); /* commits the leaves of the start */
+    return e == ERR_OK ? h->broken : e;
+}
+
+void hub_close(struct hub *h)
+{
+    struct registry *r = (struct registry *)(uintptr_t)h->registry;
+    struct policy *p = (struct policy *)(uintptr_t)h->policy;
+    if (h->open && h->store != NULL)
+        store_abort(h->store);
+    net_close(&h->net);
+    signer_close(&h->signer);
+    store_close(&h->store);
+    registry_free(&r);
+    policy_free(&p);
+    keys_wipe(&h->keys);
+    keys_wipe(&h->log_keys);
+    for (size_t i = 0; i < h->answer_count; i++)
+        buf_fini(&h->answer[i].body);
+    for (size_t i = 0; i < h->outgoing_count; i++) {
+        stored_event_fini(&h->outgoing[i].event);
+        buf_fini(&h->outgoing[i].leaf);
+    }
+    free(h->answer);
+    free(h->outgoing);
+    buf_fini(&h->note);
+}

@@ -1,0 +1,25 @@
+/* signer.h - signs the head of the log after each commit.
+ *
+ * It is given the committed leaf bytes and keeps its own frontier by its own
+ * code, apart from hub/core/merkle: the head is signed only when both agree,
+ * so a flipped bit in either can never become a signed head. */
+#ifndef TSUNAGI_APP_SIGNER_H
+#define TSUNAGI_APP_SIGNER_H
+#include "proto/wire/proof.h"
+
+struct signer;
+/* keys: the log's (borrowed). state_path: where size and frontier are kept,
+ * outside the database. size 0 when the file is absent. */
+enum err signer_open(const char *origin, const struct node_keys *keys,
+                     const char *state_path, struct signer **out) MUST_CHECK;
+/* Writes the state durably. */
+void signer_close(struct signer **s);
+uint64_t signer_size(const struct signer *s);
+/* The next leaf, in order. */
+void signer_add(struct signer *s, struct slice leaf);
+/* The head as it stands, when it equals (size, root); ERR_INTEGRITY else. */
+enum err signer_sign(struct signer *s, uint64_t size, struct hash root,
+                     struct buf *note) MUST_CHECK;
+/* Writes the state if it changed; called about once a second. */
+enum err signer_save(struct signer *s) MUST_CHECK;
+#endif

@@ -1,0 +1,101 @@
+/* ctl.h - the command line: one table of commands (commands.c) gives the
+ * grammar, the help, the man page and the completion. stdout is data, stderr
+ * is notes. Exit codes are a contract (exit_of). */
+#ifndef TSUNAGI_CTL_CTL_H
+#define TSUNAGI_CTL_CTL_H
+#include "adapters/sdk/run.h"
+#include "hub/core/hub_config.h"
+#include <stdio.h>
+
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_UNEXPECTED = 1,
+    EXIT_USAGE = 2,
+    EXIT_CONFIG = 3,
+    EXIT_UNREACHABLE = 4,
+    EXIT_DENIED = 5,
+    EXIT_NOT_FOUND = 6,
+    EXIT_CONFLICT = 7,
+    EXIT_PARTLY = 8,
+    EXIT_INTEGRITY = 9
+};
+
+/* What the options of a call came to. Strings are borrowed from argv. */
+struct ctl {
+    bool json, ja, stream, follow, all, yes;
+    const char *dir, *config, *node, *agency, *out, *exec, *person, *ref,
+        *purpose, *vkey, *older, *roles, *case_key, *to;
+    long long timeout_ms, limit;
+    int argc;    /* words after the command's name */
+    char **argv;
+    const struct command *command;
+};
+
+struct command {
+    const char *group, *name; /* "node" "add"; name "" for a group of one */
+    const char *words;        /* "FILE.pub", shown in help */
+    int min_words, max_words;
+    const char *options;      /* names of the options it takes, by spaces */
+    const char *ja, *en;      /* one line */
+    int (*run)(struct ctl *c);
+};
+extern const struct command COMMANDS[];
+extern const size_t COMMAND_COUNT;
+
+/* ---- shared by the groups ---- */
+int exit_of(enum err e);
+/* Prints "tsunagi: E-...: sentence (detail)" on stderr; returns exit_of(e). */
+int fail(const struct ctl *c, enum err e, const char *detail);
+/* The Japanese or the English text, by the caller's language. */
+const char *say(const struct ctl *c, const char *ja, const char *en)
+    __attribute__((format_arg(2), format_arg(3)));
+/* Configuration of the hub: --config, DIR/hub.conf or /etc/tsunagi. */
+int load_hub(const struct ctl *c, struct hub_config *h);
+/* Path of the node's configuration: --config, or DIR/NODE/node.conf. */
+int node_config(const struct ctl *c, char *path, size_t size);
+/* Asks the hub over its control socket. *json is a new reference, the answer;
+ * the hub's own refusal comes back as its error. */
+enum err ask_hub(const struct hub_config *h, const char *what,
+                 const struct node_arg *args, size_t n, int timeout_ms,
+                 json_t **json) MUST_CHECK;
+/* ask_hub with the configuration of c; prints what went wrong. */
+int ask(const struct ctl *c, const char *what, const struct node_arg *args,
+        size_t n, json_t **json);
+void print_json(const json_t *j);
+const char *text_of(const json_t *j, const char *key); /* "" when absent */
+/* Prints a cell padded to width columns (Japanese counts two). */
+void cell(const char *text, int width);
+/* A new file, for user-visible output. */
+int write_file(const char *path, struct slice s);
+
+/* ---- the commands ---- */
+int cmd_key_make(struct ctl *c);
+int cmd_key_show(struct ctl *c);
+int cmd_node_add(struct ctl *c);
+int cmd_node_approve(struct ctl *c);
+int cmd_node_revoke(struct ctl *c);
+int cmd_node_list(struct ctl *c);
+int cmd_send(struct ctl *c);
+int cmd_inbox(struct ctl *c);
+int cmd_outbox(struct ctl *c);
+int cmd_consent_give(struct ctl *c);
+int cmd_consent_refuse(struct ctl *c);
+int cmd_consent_withdraw(struct ctl *c);
+int cmd_status(struct ctl *c);
+int cmd_case_list(struct ctl *c);
+int cmd_case_show(struct ctl *c);
+int cmd_park(struct ctl *c);
+int cmd_park_close(struct ctl *c);
+int cmd_metrics(struct ctl *c);
+int cmd_config_check(struct ctl *c);
+int cmd_config_show(struct ctl *c);
+int cmd_config_reload(struct ctl *c);
+int cmd_backup_create(struct ctl *c);
+int cmd_audit_export(struct ctl *c);
+int cmd_audit_verify(struct ctl *c);
+int cmd_audit_checkpoint(struct ctl *c);
+int cmd_policy_lint(struct ctl *c);
+int cmd_flow_dot(struct ctl *c);
+int cmd_demo(struct ctl *c);
+int cmd_help(struct ctl *c);
+#endif

@@ -1,0 +1,143 @@
+/* help.c - help, man page and completion, all from the table of commands. */
+#include "hub/ctl/ctl.h"
+#include <string.h>
+
+static const struct { const char *name, *arg, *ja, *en; } OPTION_HELP[] = {
+    {"config", "FILE", "設定ファイル", "configuration file"},
+    {"dir", "D", "demo up で作った地域", "a region made by demo up"},
+    {"node", "NAME", "その地域の接続の名前", "a node of that region"},
+    {"agency", "CODE", "機関コード", "agency code"},
+    {"out", "FILE", "書き出す先", "where to write"},
+    {"exec", "CMD", "一件ごとに動かす命令(標準入力にJSON)", "command run for each, JSON on its stdin"},
+    {"person", "ID", "自機関での本人の番号", "the person's number at this agency"},
+    {"ref", "UUID", "同意の番号", "number of the consent"},
+    {"purpose", "P_...", "目的", "purpose"},
+    {"vkey", "FILE", "記録の検証鍵", "verifier key of the log"},
+    {"older", "FILE", "以前に見た先頭(これとの一貫性も確かめる)", "an older signed head to be consistent with"},
+    {"timeout", "TIME", "待つ時間(ミリ秒、または 10s)", "how long to wait (ms, or 10s)"},
+    {"limit", "N", "件数の上限", "how many at most"},
+    {"json", "", "JSONで出す", "print JSON"},
+    {"stream", "", "標準入力の一行一件を送る", "one JSON event a line on stdin"},
+    {"follow", "", "届くたびに続ける", "go on as more arrives"},
+    {"all", "", "済んだものも/すべて", "also what is done; everything"},
+    {"yes", "", "確かめずに進める", "do not ask"},
+    {"man", "", "manページを出す", "print the man page"},
+    {"completion", "", "bashの補完を出す", "print bash completion"},
+};
+
+static bool has_option(const struct command *cmd, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *p = cmd->options; (p = strstr(p, name)) != NULL; p += n)
+        if ((p == cmd->options || p[-1] == ' ') &&
+            (p[n] == ' ' || p[n] == '\0'))
+            return true;
+    return false;
+}
+
+static void synopsis(const struct command *cmd, FILE *out)
+{
+    fprintf(out, "tsunagi %s%s%s%s%s", cmd->group,
+            cmd->name[0] != '\0' ? " " : "", cmd->name,
+            cmd->words[0] != '\0' ? " " : "", cmd->words);
+}
+
+static void help_all(const struct ctl *c, FILE *out)
+{
+    fputs(say(c, "tsunagi - つなぎハブの操作\n\n", "tsunagi - operate the Tsunagi hub\n\n"), out);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *cmd = &COMMANDS[i];
+        char left[80];
+        snprintf(left, sizeof(left), "%s %s %s", cmd->group, cmd->name,
+                 cmd->words);
+        fprintf(out, "  %-34s %s\n", left, say(c, cmd->ja, cmd->en));
+    }
+    fputs(say(c, "\n命令ごとの説明: tsunagi help 命令\n"
+                 "終了値: 0 成功 1 想定外 2 使い方 3 設定 4 届かない 5 許可なし "
+                 "6 ない 7 競合 8 一部だけ 9 記録の異常\n",
+              "\nMore on a command: tsunagi help COMMAND\n"
+              "Exit: 0 ok 1 unexpected 2 usage 3 configuration 4 unreachable "
+              "5 not permitted 6 not found 7 conflict 8 partly 9 integrity\n"),
+          out);
+}
+
+static void help_one(const struct ctl *c, const struct command *cmd, FILE *out)
+{
+    synopsis(cmd, out);
+    fprintf(out, "\n  %s\n", say(c, cmd->ja, cmd->en));
+    for (size_t i = 0; i < NELEM(OPTION_HELP); i++)
+        if (has_option(cmd, OPTION_HELP[i].name)) {
+            char left[40];
+            snprintf(left, sizeof(left), "--%s %s", OPTION_HELP[i].name,
+                     OPTION_HELP[i].arg);
+            fprintf(out, "    %-18s %s\n", left,
+                    say(c, OPTION_HELP[i].ja, OPTION_HELP[i].en));
+        }
+}
+
+static void man(FILE *out)
+{
+    fputs(".TH TSUNAGI 1 \"\" \"Tsunagi " TSUNAGI_VERSION "\"\n.SH NAME\n"
+          "tsunagi \\- operate the Tsunagi hub and its nodes\n.SH SYNOPSIS\n"
+          ".B tsunagi\n.I command\n[options]\n.SH COMMANDS\n", out);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        fputs(".TP\n.B ", out);
+        synopsis(&COMMANDS[i], out);
+        fprintf(out, "\n%s.\n", COMMANDS[i].en);
+    }
+    fputs(".SH OPTIONS\n", out);
+    for (size_t i = 0; i < NELEM(OPTION_HELP); i++)
+        fprintf(out, ".TP\n.B \\-\\-%s %s\n%s.\n", OPTION_HELP[i].name,
+                OPTION_HELP[i].arg, OPTION_HELP[i].en);
+    fputs(".SH EXIT STATUS\n0 ok, 1 unexpected, 2 usage, 3 configuration "
+          "invalid, 4 hub unreachable, 5 not permitted, 6 not found, "
+          "7 conflict, 8 partly done, 9 integrity failure.\n"
+          ".SH SEE ALSO\n.BR tsunagid (8),\n.BR tsunagi\\-adapter (8),\n"
+          ".BR hub.conf (5),\n.BR node.conf (5)\n", out);
+}
+
+static void completion(FILE *out)
+{
+    fputs("_tsunagi() {\n  local words=\"", out);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (i == 0 || strcmp(COMMANDS[i].group, COMMANDS[i - 1].group) != 0)
+            fprintf(out, "%s ", COMMANDS[i].group);
+    fputs("\"\n  case \"${COMP_WORDS[1]}\" in\n", out);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (i > 0 && strcmp(COMMANDS[i].group, COMMANDS[i - 1].group) == 0)
+            continue;
+        fprintf(out, "    %s) [ $COMP_CWORD -gt 1 ] && words=\"", COMMANDS[i].group);
+        for (size_t k = i; k < COMMAND_COUNT; k++)
+            if (strcmp(COMMANDS[k].group, COMMANDS[i].group) == 0)
+                fprintf(out, "%s ", COMMANDS[k].name);
+        fputs("\" ;;\n", out);
+    }
+    fputs("  esac\n  COMPREPLY=($(compgen -W \"$words\" -- "
+          "\"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -F _tsunagi tsunagi\n", out);
+}
+
+int cmd_help(struct ctl *c)
+{
+    bool any = false;
+    if (c->out != NULL && strcmp(c->out, "man") == 0) {
+        man(stdout);
+        return EXIT_DONE;
+    }
+    if (c->out != NULL && strcmp(c->out, "completion") == 0) {
+        completion(stdout);
+        return EXIT_DONE;
+    }
+    if (c->command != NULL && strcmp(c->command->group, "help") != 0) {
+        help_one(c, c->command, stdout);
+        return EXIT_DONE;
+    }
+    for (size_t i = 0; c->argc > 0 && i < COMMAND_COUNT; i++)
+        if (strcmp(COMMANDS[i].group, c->argv[0]) == 0 &&
+            (c->argc < 2 || strcmp(COMMANDS[i].name, c->argv[1]) == 0)) {
+            help_one(c, &COMMANDS[i], stdout);
+            any = true;
+        }
+    if (!any)
+        help_all(c, stdout);
+    return any || c->argc == 0 ? EXIT_DONE : EXIT_NOT_FOUND;
+}

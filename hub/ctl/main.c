@@ -1,0 +1,176 @@
+/* main.c - tsunagi: finds the command in the table, reads its options, runs
+ * it. Options may stand before or after the words. */
+#include "hub/ctl/ctl.h"
+#include "proto/base/log.h"
+#include "proto/wire/sign.h"
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct option OPTIONS[] = { /* clang-format off */
+    {"config", required_argument, NULL, 'c'}, {"dir", required_argument, NULL, 'd'},
+    {"node", required_argument, NULL, 'n'}, {"agency", required_argument, NULL, 'a'},
+    {"out", required_argument, NULL, 'o'}, {"exec", required_argument, NULL, 'x'},
+    {"person", required_argument, NULL, 'p'}, {"ref", required_argument, NULL, 'r'},
+    {"purpose", required_argument, NULL, 'u'}, {"vkey", required_argument, NULL, 'k'},
+    {"older", required_argument, NULL, 'e'}, {"timeout", required_argument, NULL, 't'},
+    {"limit", required_argument, NULL, 'l'}, {"lang", required_argument, NULL, 'L'},
+    {"json", no_argument, NULL, 'j'}, {"stream", no_argument, NULL, 's'},
+    {"follow", no_argument, NULL, 'f'}, {"all", no_argument, NULL, 'A'},
+    {"yes", no_argument, NULL, 'y'}, {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'v'},
+    {"man", no_argument, NULL, 'm'}, {"completion", no_argument, NULL, 'b'},
+    {NULL, 0, NULL, 0},
+}; /* clang-format on */
+
+static bool japanese(void)
+{
+    static const char *const NAMES[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
+    for (size_t i = 0; i < NELEM(NAMES); i++) {
+        const char *v = getenv(NAMES[i]);
+        if (v != NULL && v[0] != '\0')
+            return strncmp(v, "ja", 2) == 0;
+    }
+    return false;
+}
+
+/* Does the command take this option? Help, language and version always. */
+static bool takes(const struct command *cmd, const char *name)
+{
+    size_t n = strlen(name);
+    if (strcmp(name, "help") == 0 || strcmp(name, "lang") == 0)
+        return true;
+    for (const char *p = cmd->options; (p = strstr(p, name)) != NULL; p += n)
+        if ((p == cmd->options || p[-1] == ' ') &&
+            (p[n] == ' ' || p[n] == '\0'))
+            return true;
+    return false;
+}
+
+static const char *option_name(int o)
+{
+    for (const struct option *p = OPTIONS; p->name != NULL; p++)
+        if (p->val == o)
+            return p->name;
+    return "";
+}
+
+static bool number(const char *text, long long *out)
+{
+    char *end;
+    *out = strtoll(text, &end, 10);
+    if (strcmp(end, "s") == 0)
+        *out *= 1000;
+    return end != text && *out >= 0 && (*end == '\0' || strcmp(end, "s") == 0);
+}
+
+static bool apply(struct ctl *c, int o, const char *arg)
+{
+    const char **text = NULL;
+    switch (o) {
+    case 'c': text = &c->config; break;
+    case 'd': text = &c->dir; break;
+    case 'n': text = &c->node; break;
+    case 'a': text = &c->agency; break;
+    case 'o': text = &c->out; break;
+    case 'x': text = &c->exec; break;
+    case 'p': text = &c->person; break;
+    case 'r': text = &c->ref; break;
+    case 'u': text = &c->purpose; break;
+    case 'k': text = &c->vkey; break;
+    case 'e': text = &c->older; break;
+    case 'L': c->ja = strncmp(arg, "ja", 2) == 0; return true;
+    case 't': return number(arg, &c->timeout_ms);
+    case 'l': return number(arg, &c->limit);
+    case 'j': c->json = true; return true;
+    case 's': c->stream = true; return true;
+    case 'f': c->follow = true; return true;
+    case 'A': c->all = true; return true;
+    case 'y': c->yes = true; return true;
+    case 'm': c->out = "man"; return true;
+    case 'b': c->out = "completion"; return true;
+    default: return false;
+    }
+    *text = arg;
+    return true;
+}
+
+static const struct command *find(int *argc, char ***argv)
+{
+    for (size_t i = 0; *argc > 0 && i < COMMAND_COUNT; i++) {
+        const struct command *cmd = &COMMANDS[i];
+        int words = cmd->name[0] == '\0' ? 1 : 2;
+        if (*argc < words || strcmp((*argv)[0], cmd->group) != 0 ||
+            (words == 2 && strcmp((*argv)[1], cmd->name) != 0))
+            continue;
+        *argc -= words;
+        *argv += words;
+        return cmd;
+    }
+    return NULL;
+}
+
+static int wrong_use(struct ctl *c, const char *what)
+{
+    fprintf(stderr, "tsunagi: %s: %s\n", err_code(ERR_USAGE), what);
+    c->argc = 0;
+    cmd_help(c);
+    return EXIT_USAGE;
+}
+
+/* `demo` hands its words on as they are. */
+static int run_demo(struct ctl *c, int argc, char **argv)
+{
+    c->argc = argc - 2;
+    c->argv = argv + 2;
+    return cmd_demo(c);
+}
+
+static int run(struct ctl *c)
+{
+    const struct command *cmd = c->command;
+    if (c->argc < cmd->min_words || c->argc > cmd->max_words)
+        return wrong_use(c, cmd->words);
+    return cmd->run(c);
+}
+
+int main(int argc, char **argv)
+{
+    struct ctl c = {.ja = japanese(), .timeout_ms = 10000, .limit = 100};
+    char seen[NELEM(OPTIONS)];
+    size_t seen_n = 0;
+    bool help = false;
+    int o;
+    log_open("tsunagi", LOG_WARN);
+    signal(SIGPIPE, SIG_IGN);
+    if (sign_init() != ERR_OK)
+        return EXIT_UNEXPECTED;
+    if (argc > 1 && strcmp(argv[1], "demo") == 0)
+        return run_demo(&c, argc, argv);
+    while ((o = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
+        if (o == 'v') {
+            puts("tsunagi " TSUNAGI_VERSION);
+            return EXIT_DONE;
+        }
+        if (o == 'h')
+            help = true;
+        else if (o == '?' || !apply(&c, o, optarg))
+            return wrong_use(&c, say(&c, "オプションが違います", "bad option"));
+        if (seen_n < sizeof(seen))
+            seen[seen_n++] = (char)o;
+    }
+    c.argc = argc - optind;
+    c.argv = argv + optind;
+    c.command = find(&c.argc, &c.argv);
+    if (help || c.command == NULL) {
+        bool asked = help || argc == 1;
+        if (!asked)
+            return wrong_use(&c, say(&c, "そのような命令はありません", "no such command"));
+        return cmd_help(&c);
+    }
+    for (size_t i = 0; i < seen_n; i++)
+        if (!takes(c.command, option_name(seen[i])))
+            return wrong_use(&c, option_name(seen[i]));
+    return run(&c);
+}

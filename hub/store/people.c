@@ -1,0 +1,218 @@
+/* people.c - persons, what agencies call them, how they appear in leaves, and
+ * what they agreed to.
+ *
+ * A person is 16 random bytes and nothing else here: names are in sealed
+ * parts. Every change to consents, and to address protection, raises the
+ * person's generation, so that a release decided before is decided again. */
+#include "hub/store/internal.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- tokens and handles ---- */
+
+enum err store_token_find(struct store *s, const char *agency,
+                          enum token_kind kind, const uint8_t token[16],
+                          bool *found, struct id *out)
+{
+    memset(out, 0, sizeof(*out));
+    enum err e =
+        sql_row(s, SQL_TOKEN_FIND,
+                WITH(v_text(agency), v_int(kind), v_blob(token, 16)), found);
+    if (e != ERR_OK || !*found)
+        return e;
+    *out = col_id(s, SQL_TOKEN_FIND, 0);
+    return sql_done(s, SQL_TOKEN_FIND);
+}
+
+enum err store_token_put(struct store *s, const char *agency,
+                         enum token_kind kind, const uint8_t token[16],
+                         struct id what)
+{
+    return sql_run(
+        s, SQL_TOKEN_PUT,
+        WITH(v_text(agency), v_int(kind), v_blob(token, 16), v_id(&what)));
+}
+
+enum err store_token_for(struct store *s, const char *agency,
+                         enum token_kind kind, struct id what,
+                         uint8_t token[16])
+{
+    bool found;
+    enum err e =
+        sql_row(s, SQL_TOKEN_OF, WITH(v_text(agency), v_int(kind), v_id(&what)),
+                &found);
+    if (e != ERR_OK)
+        return e;
+    if (found) {
+        col_bytes(s, SQL_TOKEN_OF, 0, token, 16);
+        return sql_done(s, SQL_TOKEN_OF);
+    }
+    randombytes_buf(token, 16);
+    return store_token_put(s, agency, kind, token, what);
+}
+
+enum err store_person_new(struct store *s, struct id *out)
+{
+    *out = id_random();
+    return sql_run(s, SQL_PERSON_NEW, WITH(v_id(out)));
+}
+
+static enum err person_get(struct store *s, struct id person,
+                           uint64_t *generation, bool *address_protected)
+{
+    bool found;
+    enum err e = sql_row(s, SQL_PERSON_GET, WITH(v_id(&person)), &found);
+    if (e != ERR_OK)
+        return e;
+    if (!found)
+        return ERR_NOT_FOUND;
+    *generation = col_int(s, SQL_PERSON_GET, 0);
+    *address_protected = col_int(s, SQL_PERSON_GET, 1) != 0;
+    return sql_done(s, SQL_PERSON_GET);
+}
+
+enum err store_person_protect(struct store *s, struct id person, bool on)
+{
+    return sql_run_one(s, SQL_PERSON_PROTECT, WITH(v_id(&person), v_int(on)));
+}
+
+enum err store_person_handle(struct store *s, struct id person, uint64_t now_ms,
+                             uint8_t handle[16])
+{
+    bool found, protected;
+    uint64_t quarter = quarter_of(now_ms), generation;
+    enum err e =
+        sql_row(s, SQL_HANDLE_GET, WITH(v_id(&person), v_int(quarter)), &found);
+    if (e != ERR_OK)
+        return e;
+    if (found) {
+        col_bytes(s, SQL_HANDLE_GET, 0, handle, 16);
+        return sql_done(s, SQL_HANDLE_GET);
+    }
+    e = person_get(s, person, &generation, &protected);
+    if (e != ERR_OK)
+        return e;
+    randombytes_buf(handle, 16);
+    return sql_run(s, SQL_HANDLE_PUT,
+                   WITH(v_id(&person), v_int(quarter), v_blob(handle, 16)));
+}
+
+/* ---- consents ---- */
+
+static enum err read_recipients(struct store *s, struct id person,
+                                struct grant *g)
+{
+    const enum statement q = SQL_CONSENT_TO_ALL;
+    bool more;
+    enum err e =
+        sql_row(s, q, WITH(v_id(&person), v_blob(g->ref, ID_BYTES)), &more);
+    while (e == ERR_OK && more) {
+        if (g->to_count == GRANT_RECIPIENTS) {
+            s->damaged = true;
+            return sql_done(s, q);
+        }
+        struct grant_recipient *to = &g->to[g->to_count++];
+        col_text(s, q, 0, to->agency, sizeof(to->agency));
+        col_text(s, q, 1, to->role, sizeof(to->role));
+        col_text(s, q, 2, to->place, sizeof(to->place));
+        e = sql_next(s, q, &more);
+    }
+    return e;
+}
+
+static void read_grant(struct store *s, struct grant *g)
+{
+    const enum statement q = SQL_CONSENT_ALL;
+    memset(g, 0, sizeof(*g));
+    col_bytes(s, q, 0, g->ref, ID_BYTES);
+    g->kind = (enum grant_kind)col_int(s, q, 1);
+    g->withdrawn = col_int(s, q, 2) != 0;
+    col_text(s, q, 3, g->purpose, sizeof(g->purpose));
+    g->classes = col_int(s, q, 4);
+    g->from_day = (int32_t)(int64_t)col_int(s, q, 5);
+    g->to_day = (int32_t)(int64_t)col_int(s, q, 6);
+    g->leaf = col_int(s, q, 7);
+}
+
+static enum err read_grants(struct store *s, struct id person,
+                            struct grant **out, size_t *n)
+{
+    size_t cap = 0;
+    bool more;
+    enum err e = sql_row(s, SQL_CONSENT_ALL, WITH(v_id(&person)), &more);
+    while (e == ERR_OK && more) {
+        e = grow((void **)out, *n, &cap, sizeof(**out));
+        if (e != ERR_OK)
+            break;
+        read_grant(s, &(*out)[(*n)++]);
+        e = sql_next(s, SQL_CONSENT_ALL, &more);
+    }
+    if (e != ERR_OK)
+        sql_abandon(s, SQL_CONSENT_ALL);
+    for (size_t i = 0; e == ERR_OK && i < *n; i++)
+        e = read_recipients(s, person, &(*out)[i]);
+    return e;
+}
+
+enum err store_grants(struct store *s, struct id person, struct grant **out,
+                      size_t *n, uint64_t *generation, bool *address_protected)
+{
+    *out = NULL;
+    *n = 0;
+    *generation = 0;
+    *address_protected = false;
+    if (id_is_zero(person))
+        return ERR_OK;
+    enum err e = person_get(s, person, generation, address_protected);
+    if (e == ERR_OK)
+        e = read_grants(s, person, out, n);
+    if (e != ERR_OK) {
+        free(*out);
+        *out = NULL;
+        *n = 0;
+    }
+    return e;
+}
+
+static enum err put_recipient(struct store *s, struct id person,
+                              const struct grant *g, size_t i)
+{
+    const struct grant_recipient *to = &g->to[i];
+    return sql_run(s, SQL_CONSENT_TO_PUT,
+                   WITH(v_id(&person), v_blob(g->ref, ID_BYTES), v_int(i),
+                        v_text(to->agency), v_text(to->role),
+                        v_text(to->place)));
+}
+
+enum err store_grant_add(struct store *s, struct id person,
+                         const struct grant *g)
+{
+    assert(g->to_count <= GRANT_RECIPIENTS);
+    enum err e = sql_run_one(s, SQL_PERSON_CHANGED, WITH(v_id(&person)));
+    if (e == ERR_OK)
+        e = sql_run(s, SQL_CONSENT_PUT,
+                    WITH(v_id(&person), v_blob(g->ref, ID_BYTES),
+                         v_int(g->kind), v_int(g->withdrawn),
+                         v_text(g->purpose), v_int(g->classes),
+                         v_int((uint64_t)(int64_t)g->from_day),
+                         v_int((uint64_t)(int64_t)g->to_day), v_int(g->leaf)));
+    for (size_t i = 0; e == ERR_OK && i < g->to_count; i++)
+        e = put_recipient(s, person, g, i);
+    return e;
+}
+
+enum err store_grant_withdraw(struct store *s, struct id person,
+                              const uint8_t *ref, size_t *n)
+{
+    struct value which = {VALUE_NULL, 0, SLICE_NONE};
+    if (ref != NULL)
+        which = v_blob(ref, ID_BYTES);
+    *n = 0;
+    enum err e = sql_run(s, SQL_CONSENT_WITHDRAW, WITH(v_id(&person), which));
+    if (e != ERR_OK)
+        return e;
+    *n = (size_t)sqlite3_changes(s->db);
+    return *n == 0 ? ERR_OK
+                   : sql_run_one(s, SQL_PERSON_CHANGED, WITH(v_id(&person)));
+}

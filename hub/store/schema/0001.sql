@@ -1,0 +1,184 @@
+-- The hub's memory, version 1. Applied by open.c in one transaction.
+--
+-- Every table is STRICT; lengths are checked so that a damaged value is
+-- refused when written and never read past its end. Ids are time-ordered
+-- (UUIDv7) or row numbers wherever a row is added per event: such indexes grow
+-- at their right end, random ones rewrite a page per row. Rows added per event:
+-- event + its id, receipt, one delivery per recipient + its place in the queue,
+-- one row per leaf.
+
+CREATE TABLE event (
+  seq INTEGER PRIMARY KEY,          -- order of acceptance
+  event_id BLOB NOT NULL UNIQUE CHECK (length(event_id) = 16),
+  header_sha256 BLOB NOT NULL CHECK (length(header_sha256) = 32),
+  person BLOB CHECK (length(person) = 16),
+  care_case BLOB CHECK (length(care_case) = 16),
+  type INTEGER NOT NULL,
+  lane INTEGER NOT NULL,
+  accepted_ms INTEGER NOT NULL,     -- with person: names the key of parts
+  ingest_leaf INTEGER NOT NULL,
+  hub_made INTEGER NOT NULL,
+  agency TEXT NOT NULL,
+  node TEXT NOT NULL,
+  header BLOB NOT NULL,             -- bytes as they arrived
+  signature BLOB NOT NULL,
+  parts BLOB NOT NULL               -- sealed
+) STRICT;
+-- Apart from event, so that the answer does not rewrite the event's row.
+CREATE TABLE event_receipt (
+  seq INTEGER PRIMARY KEY,
+  receipt BLOB NOT NULL
+) STRICT;
+CREATE TABLE node_seq (
+  node TEXT NOT NULL,
+  lane INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY (node, lane)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE person (
+  person BLOB NOT NULL PRIMARY KEY CHECK (length(person) = 16),
+  generation INTEGER NOT NULL DEFAULT 0,
+  address_protected INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+-- What an agency calls a person (kind 0) or a case (kind 1). Two agencies
+-- never share a token, so they cannot join their records.
+CREATE TABLE token (
+  agency TEXT NOT NULL,
+  kind INTEGER NOT NULL,
+  token BLOB NOT NULL CHECK (length(token) = 16),
+  what BLOB NOT NULL CHECK (length(what) = 16),
+  PRIMARY KEY (agency, kind, token)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX token_of ON token (what, kind, agency);
+-- How a person appears in leaves: another 16 random bytes every quarter.
+CREATE TABLE handle (
+  person BLOB NOT NULL REFERENCES person,
+  quarter INTEGER NOT NULL,
+  handle BLOB NOT NULL CHECK (length(handle) = 16),
+  PRIMARY KEY (person, quarter)
+) STRICT, WITHOUT ROWID;
+-- Keys of payload, wrapped by a key that is in no database and no backup.
+-- person of 16 zero bytes: the hub's own.
+CREATE TABLE dek (
+  person BLOB NOT NULL CHECK (length(person) = 16),
+  quarter INTEGER NOT NULL,
+  wrapped BLOB NOT NULL,
+  PRIMARY KEY (person, quarter)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE consent (
+  person BLOB NOT NULL REFERENCES person,
+  ref BLOB NOT NULL CHECK (length(ref) = 16),
+  kind INTEGER NOT NULL,
+  withdrawn INTEGER NOT NULL,
+  purpose TEXT NOT NULL,
+  classes INTEGER NOT NULL,
+  from_day INTEGER NOT NULL,
+  to_day INTEGER NOT NULL,
+  leaf INTEGER NOT NULL,
+  PRIMARY KEY (person, ref)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE consent_to (
+  person BLOB NOT NULL,
+  ref BLOB NOT NULL,
+  n INTEGER NOT NULL,
+  agency TEXT NOT NULL,
+  role TEXT NOT NULL,
+  place TEXT NOT NULL,
+  PRIMARY KEY (person, ref, n),
+  FOREIGN KEY (person, ref) REFERENCES consent
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE care_case (
+  care_case BLOB NOT NULL PRIMARY KEY CHECK (length(care_case) = 16),
+  person BLOB CHECK (length(person) = 16),
+  state BLOB NOT NULL               -- packed CaseState
+) STRICT, WITHOUT ROWID;
+
+-- state: 0 queued, 1 released, then what is over (store.h). A delivery's id on
+-- the wire is its row number behind eight random bytes, so it needs no index.
+CREATE TABLE delivery (
+  id INTEGER PRIMARY KEY,
+  delivery_id BLOB NOT NULL CHECK (length(delivery_id) = 16),
+  event_seq INTEGER NOT NULL,
+  person BLOB CHECK (length(person) = 16),
+  agency TEXT NOT NULL,
+  lane INTEGER NOT NULL,
+  role TEXT NOT NULL,
+  purpose TEXT NOT NULL,
+  state INTEGER NOT NULL,
+  decision_leaf INTEGER NOT NULL,
+  release_leaf INTEGER NOT NULL,
+  released_classes INTEGER NOT NULL,
+  released_ms INTEGER NOT NULL,
+  consent_generation INTEGER NOT NULL,
+  policy_digest BLOB NOT NULL CHECK (length(policy_digest) = 32),
+  queued_ms INTEGER NOT NULL,
+  expires_ms INTEGER NOT NULL,
+  node TEXT NOT NULL
+) STRICT;
+-- The queues: what is owed, by agency and lane, oldest first (by row number).
+CREATE INDEX delivery_due ON delivery (agency, lane) WHERE state < 2;
+-- Whose agencies' queues may hold something of a person, and what each was
+-- ever sent. A row is written on the first delivery and when more classes are
+-- released, so it costs most deliveries no page; an index of deliveries by
+-- person would cost each one.
+CREATE TABLE holding (
+  person BLOB NOT NULL CHECK (length(person) = 16),
+  agency TEXT NOT NULL,
+  held INTEGER NOT NULL,            -- something was released
+  classes INTEGER NOT NULL,         -- all that ever were
+  PRIMARY KEY (person, agency)
+) STRICT, WITHOUT ROWID;
+
+-- AUTOINCREMENT: a deadline that fired and was started anew in one turn must
+-- not be ended under its old number.
+CREATE TABLE deadline (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  care_case BLOB NOT NULL CHECK (length(care_case) = 16),
+  kind INTEGER NOT NULL,
+  ref BLOB NOT NULL CHECK (length(ref) = 16),
+  due_ms INTEGER NOT NULL,
+  UNIQUE (care_case, kind, ref)
+) STRICT;
+CREATE INDEX deadline_due ON deadline (due_ms);
+CREATE TABLE parked (
+  id INTEGER PRIMARY KEY,
+  agency TEXT NOT NULL,
+  node TEXT NOT NULL,
+  code TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  event_seq INTEGER NOT NULL,
+  open INTEGER NOT NULL,
+  bytes BLOB NOT NULL               -- sealed, or empty
+) STRICT;
+
+CREATE TABLE log_leaf (idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL) STRICT;
+CREATE TRIGGER log_leaf_no_update BEFORE UPDATE ON log_leaf
+  BEGIN SELECT raise(ABORT, 'the log only grows'); END;
+CREATE TRIGGER log_leaf_no_delete BEFORE DELETE ON log_leaf
+  BEGIN SELECT raise(ABORT, 'the log only grows'); END;
+CREATE TABLE log_tile (
+  level INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  hashes BLOB NOT NULL CHECK (length(hashes) = 8192),
+  PRIMARY KEY (level, n)
+) STRICT, WITHOUT ROWID;
+-- size, and SHA-256 over the leaf hashes of the last, perhaps open, tile.
+CREATE TABLE log_state (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  size INTEGER NOT NULL,
+  tail BLOB NOT NULL CHECK (length(tail) = 32)
+) STRICT;
+INSERT INTO log_state VALUES (1, 0, zeroblob(32));
+CREATE TABLE log_checkpoint (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  size INTEGER NOT NULL,
+  note BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE value (
+  name TEXT NOT NULL PRIMARY KEY,
+  value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,244 @@
+/* store.h - everything the hub remembers; the only door to SQL.
+ *
+ * One connection in one process writes, reads and checkpoints
+ * (locking_mode=EXCLUSIVE, WAL, synchronous=FULL, read back at open): Debian's
+ * SQLite 3.40.1 loses commits silently when a second connection checkpoints.
+ * Before opening, the page cache of the files is dropped, so that what is read
+ * is what is on disk. A tail anchor (last acknowledged leaf and its hash) is
+ * kept beside the key files, outside the data directory.
+ *
+ * Errors: ERR_STORE means the disk or the database failed; the caller stops
+ * acknowledging and exits 75 (I-17). Everything between store_begin and
+ * store_commit is one transaction; store_mark/store_undo bracket one event.
+ * Writes outside a transaction are ERR_STATE; a key already taken (event id,
+ * token, consent ref) is ERR_CONFLICT and harms nothing. Once ERR_STORE was
+ * given, every later call gives it. */
+#ifndef TSUNAGI_STORE_STORE_H
+#define TSUNAGI_STORE_STORE_H
+#include "hub/core/merkle.h"
+#include "hub/core/step.h"
+
+enum lane { LANE_URGENT, LANE_NORMAL, LANE_COUNT };
+struct store; /* opaque; one owner, one thread */
+
+struct store_config {
+    const char *dir;         /* hub.db lives here */
+    const char *anchor_path; /* outside dir */
+    const char *kek_path;    /* key-encryption key file (0600), made if absent */
+};
+/* ERR_STORE_OPEN, ERR_ROLLBACK (the anchor names a leaf that is not there or
+ * differs), ERR_INTEGRITY. *s is NULL on error; why gets one line. */
+enum err store_open(const struct store_config *c, struct store **s,
+                    struct buf *why) MUST_CHECK;
+void store_close(struct store **s);
+
+enum err store_begin(struct store *s) MUST_CHECK;
+enum err store_commit(struct store *s) MUST_CHECK; /* then anchors the tail */
+void store_abort(struct store *s);
+/* A savepoint around one event; undo also takes back its leaves. */
+enum err store_mark(struct store *s) MUST_CHECK;
+enum err store_keep(struct store *s) MUST_CHECK;
+enum err store_undo(struct store *s) MUST_CHECK;
+
+/* ---- events ---- */
+struct stored_event {
+    int64_t seq;
+    struct id event_id, person, case_id; /* zero id: none */
+    uint32_t type;
+    enum lane lane;
+    uint64_t accepted_ms;
+    uint64_t ingest_leaf;
+    bool hub_made;
+    struct buf header, signature; /* owned: stored_event_fini */
+    struct buf parts;             /* packed Pb__Event with part only, opened */
+    char agency[AGENCY_MAX], node[NODE_MAX];
+};
+void stored_event_fini(struct stored_event *e);
+/* Looks an id up: *found; when found the header's hash and the signed receipt
+ * that was given (appended to receipt). */
+enum err store_event_seen(struct store *s, struct id event_id, bool *found,
+                          uint8_t header_sha256[32], struct buf *receipt)
+    MUST_CHECK;
+/* Keeps an event. Parts are sealed under the key of (person, quarter); a zero
+ * person uses the hub's own key. e->seq is filled. */
+enum err store_event_put(struct store *s, struct stored_event *e,
+                         const uint8_t header_sha256[32]) MUST_CHECK;
+enum err store_event_receipt(struct store *s, int64_t seq,
+                             struct slice signed_receipt) MUST_CHECK;
+enum err store_event_get(struct store *s, int64_t seq,
+                         struct stored_event *out) MUST_CHECK; /* ERR_NOT_FOUND */
+enum err store_event_find(struct store *s, struct id event_id,
+                          struct stored_event *out) MUST_CHECK;
+/* Last node_seq accepted from a node in a lane, 0 at first; and set it. */
+enum err store_node_seq(struct store *s, const char *node, enum lane lane,
+                        uint64_t *last) MUST_CHECK;
+enum err store_node_seq_set(struct store *s, const char *node, enum lane lane,
+                            uint64_t seq) MUST_CHECK;
+
+/* ---- people and cases ---- */
+enum token_kind { TOKEN_PERSON, TOKEN_CASE };
+/* What an agency's token stands for; *found false when nothing. */
+enum err store_token_find(struct store *s, const char *agency,
+                          enum token_kind kind, const uint8_t token[16],
+                          bool *found, struct id *out) MUST_CHECK;
+enum err store_token_put(struct store *s, const char *agency,
+                         enum token_kind kind, const uint8_t token[16],
+                         struct id what) MUST_CHECK;
+/* The agency's token for a person or case; made (16 random bytes) if needed. */
+enum err store_token_for(struct store *s, const char *agency,
+                         enum token_kind kind, struct id what,
+                         uint8_t token[16]) MUST_CHECK;
+enum err store_person_new(struct store *s, struct id *out) MUST_CHECK;
+/* Random handle of a person for leaves, one per quarter of now. */
+enum err store_person_handle(struct store *s, struct id person, uint64_t now_ms,
+                             uint8_t handle[16]) MUST_CHECK;
+/* Address protection on or off; counts as a change. ERR_NOT_FOUND. */
+enum err store_person_protect(struct store *s, struct id person, bool on)
+    MUST_CHECK;
+/* Grants of a person (owned array, free with free()) and the consent
+ * generation, which counts every change. ERR_NOT_FOUND for an unknown person;
+ * a zero person has none. */
+enum err store_grants(struct store *s, struct id person, struct grant **out,
+                      size_t *n, uint64_t *generation,
+                      bool *address_protected) MUST_CHECK;
+enum err store_grant_add(struct store *s, struct id person,
+                         const struct grant *g) MUST_CHECK;
+/* Marks one (ref) or all (ref NULL) withdrawn; *n receives how many. */
+enum err store_grant_withdraw(struct store *s, struct id person,
+                              const uint8_t *ref, size_t *n) MUST_CHECK;
+enum err store_case_new(struct store *s, struct id person, uint64_t now_ms,
+                        struct id *out) MUST_CHECK;
+/* The state (owned, case_free) and the person; ERR_NOT_FOUND. */
+enum err store_case_get(struct store *s, struct id case_id,
+                        Pb__CaseState **state, struct id *person) MUST_CHECK;
+enum err store_case_put(struct store *s, struct id case_id,
+                        const Pb__CaseState *state) MUST_CHECK;
+/* Calls each for every case, newest first. */
+enum err store_case_each(struct store *s,
+                         bool (*each)(void *ctx, struct id case_id,
+                                      const Pb__CaseState *state),
+                         void *ctx) MUST_CHECK;
+
+/* ---- deliveries ---- */
+enum delivery_state {
+    DELIVERY_QUEUED,
+    DELIVERY_RELEASED, /* RELEASE leaf written, not yet acknowledged */
+    DELIVERY_DONE,
+    DELIVERY_WITHHELD, /* stopped by a later decision, with a leaf */
+    DELIVERY_PARKED,
+    DELIVERY_EXPIRED
+};
+struct delivery {
+    int64_t id;
+    struct id delivery_id;
+    int64_t event_seq;
+    char agency[AGENCY_MAX];
+    enum lane lane;
+    char role[ROLE_MAX], purpose[PURPOSE_MAX];
+    enum delivery_state state;
+    uint64_t decision_leaf;
+    uint64_t release_leaf;     /* when released */
+    uint64_t released_classes, released_ms;
+    uint64_t consent_generation; /* at release */
+    uint8_t policy_digest[32];   /* at release */
+    uint64_t queued_ms, expires_ms;
+    char node[NODE_MAX];         /* released to */
+};
+/* Fills id and delivery_id (its own, whatever was there). */
+enum err store_delivery_put(struct store *s, struct delivery *d) MUST_CHECK;
+enum err store_delivery_update(struct store *s, const struct delivery *d)
+    MUST_CHECK;
+enum err store_delivery_find(struct store *s, struct id delivery_id,
+                             struct delivery *out) MUST_CHECK;
+/* Up to max owed to an agency in a lane with id > after, oldest first: queued,
+ * or released and not acknowledged. */
+enum err store_delivery_due(struct store *s, const char *agency, enum lane lane,
+                            int64_t after, struct delivery *out, size_t max,
+                            size_t *n) MUST_CHECK;
+/* All queued or released deliveries about a person, for a withdrawal. */
+enum err store_delivery_of_person(struct store *s, struct id person,
+                                  struct delivery **out, size_t *n) MUST_CHECK;
+/* Every agency holding something of a person: sent once (RELEASED or DONE),
+ * whatever became of the delivery; classes: all that were released to it. */
+enum err store_holders(struct store *s, struct id person,
+                       bool (*each)(void *ctx, const char *agency,
+                                    uint64_t classes),
+                       void *ctx) MUST_CHECK;
+
+/* ---- deadlines and parked items ---- */
+struct deadline {
+    int64_t id;
+    struct id case_id;
+    enum deadline_kind kind;
+    uint64_t due_ms;
+    uint8_t ref[ID_BYTES];
+};
+enum err store_deadline_start(struct store *s, const struct deadline *d)
+    MUST_CHECK; /* replaces one of the same case, kind and ref */
+enum err store_deadline_stop(struct store *s, struct id case_id,
+                             enum deadline_kind kind,
+                             const uint8_t *ref) MUST_CHECK; /* NULL: any ref */
+/* The earliest; *found false when there is none. */
+enum err store_deadline_next(struct store *s, struct deadline *out, bool *found)
+    MUST_CHECK;
+enum err store_deadline_done(struct store *s, int64_t id) MUST_CHECK;
+struct parked {
+    int64_t id;
+    char agency[AGENCY_MAX], node[NODE_MAX];
+    char code[16];       /* E-... */
+    uint64_t at_ms;
+    int64_t event_seq;   /* 0: only the sealed bytes below */
+    bool open;
+};
+/* Keeps something that waits for a person: bytes (sealed) may be empty. */
+enum err store_park(struct store *s, const struct parked *p, struct slice bytes)
+    MUST_CHECK;
+/* Open and closed, newest first. */
+enum err store_parked_each(struct store *s,
+                           bool (*each)(void *ctx, const struct parked *p),
+                           void *ctx) MUST_CHECK;
+/* One of them with its bytes, appended. ERR_NOT_FOUND. */
+enum err store_parked_get(struct store *s, int64_t id, struct parked *out,
+                          struct buf *bytes) MUST_CHECK;
+/* ERR_NOT_FOUND when there is none open. */
+enum err store_parked_close(struct store *s, int64_t id) MUST_CHECK;
+
+/* ---- the log ---- */
+/* Adds a leaf to the open transaction: fills index, nonce and a time that
+ * never decreases, packs it, returns its index. <= 4 KiB. */
+enum err store_leaf(struct store *s, Pb__AuditLeaf *leaf, uint64_t *index)
+    MUST_CHECK;
+uint64_t store_log_size(const struct store *s); /* committed leaves */
+/* Bytes of a committed leaf, appended. ERR_NOT_FOUND. */
+enum err store_leaf_get(struct store *s, uint64_t index, struct buf *out)
+    MUST_CHECK;
+/* The packed bytes of leaves written by the last commit, in order. */
+const struct slice *store_committed_leaves(const struct store *s, size_t *n,
+                                           uint64_t *first);
+const struct merkle *store_merkle(const struct store *s);
+enum err store_tile(void *store, unsigned level, uint64_t n,
+                    struct hash tile[TILE_WIDTH]); /* a merkle_load */
+/* Keeps the newest note. It rides in the open or the next transaction (or in
+ * store_tidy), so that signing costs no commit of its own. ERR_INTEGRITY for a
+ * note that does not say size. */
+enum err store_checkpoint_put(struct store *s, uint64_t size, struct slice note)
+    MUST_CHECK;
+/* The newest checkpoint note, appended; ERR_NOT_FOUND. */
+enum err store_checkpoint_get(struct store *s, struct buf *note) MUST_CHECK;
+
+/* ---- small things ---- */
+/* Named values of the hub itself (registry digest last leafed ...). */
+enum err store_value_get(struct store *s, const char *name, struct buf *out)
+    MUST_CHECK;
+enum err store_value_set(struct store *s, const char *name, struct slice v)
+    MUST_CHECK;
+struct store_counts {
+    /* queued: also released and not acknowledged; parked: open ones */
+    uint64_t events, queued[LANE_COUNT], oldest_queued_ms, parked, leaves;
+};
+enum err store_counts(struct store *s, struct store_counts *out) MUST_CHECK;
+/* Moves WAL content into the database when idle; cheap when there is little. */
+enum err store_tidy(struct store *s) MUST_CHECK;
+/* A consistent copy through this connection, into a new file. */
+enum err store_backup(struct store *s, const char *path) MUST_CHECK;
+#endif
