@@ -1,0 +1,16 @@
+/* draft.h - an event being built, and its way into the spool. */
+#ifndef TSUNAGI_SDK_DRAFT_H
+#define TSUNAGI_SDK_DRAFT_H
+#include "adapters/sdk/session.h"
+
+/* Builds a draft from the JSON form of run.h. why receives "field: sentence".
+ * *out is NULL on error. */
+enum err draft_from_json(struct tsunagi_host *h, struct slice json,
+                         struct tsunagi_draft **out,
+                         struct buf *why) MUST_CHECK;
+/* Validates, signs, stores; with hold the commit is the caller's. A source
+ * that was sent before gives the first event's id and sets *repeated (may be
+ * NULL). d stays the caller's. */
+enum err draft_submit(struct tsunagi_draft *d, bool hold, struct id *event_id,
+                      bool *repeated, struct buf *why) MUST_CHECK;
+#endif

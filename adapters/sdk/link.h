@@ -1,0 +1,65 @@
+/* link.h - the two connections of a node to its hub, urgent and normal.
+ *
+ * It sends what waits in the spool and takes what the hub has for us. A turn
+ * has two halves with the spool's commit between them: link_receive takes in
+ * and writes to the spool, link_send answers and sends. */
+#ifndef TSUNAGI_SDK_LINK_H
+#define TSUNAGI_SDK_LINK_H
+#include "adapters/sdk/spool.h"
+#include "adapters/sdk/verify.h"
+#include "tsunagi/v1/wire.pb-c.h"
+#include <zmq.h>
+
+#define LINK_WINDOW 256 /* events of a lane without a receipt */
+#define LINK_CREDIT 64  /* deliveries on their way to us */
+#define LINK_RESEND_MS 10000
+#define LINK_PING_MS 2000
+#define LINK_DEAD_MS 6000
+
+struct link_config { /* all borrowed, must outlive the link */
+    const char *agency, *endpoint[LANES], *origin, *folder;
+    const struct node_keys *keys;
+    const struct node_public *hub, *log;
+    struct spool *spool;
+};
+struct link; /* opaque */
+
+enum err link_open(const struct link_config *c, struct link **out) MUST_CHECK;
+void link_close(struct link **l);
+
+#define LINK_ITEMS (2 * LANES)
+void link_items(struct link *l, zmq_pollitem_t items[LINK_ITEMS]);
+/* How long until something is due. */
+int link_wait_ms(const struct link *l, uint64_t boot_ms);
+/* ERR_STORE and ERR_NOMEM only; bad messages are counted and logged. */
+enum err link_receive(struct link *l, uint64_t boot_ms) MUST_CHECK;
+enum err link_send(struct link *l, uint64_t boot_ms) MUST_CHECK;
+/* Events answered since, oldest first; false when there is none left. */
+bool link_answered(struct link *l, struct id *event_id);
+/* True once after deliveries were stored. */
+bool link_delivered(struct link *l);
+
+/* Asks the hub; done (once) with its answer, or NULL when the connection was
+ * lost or it refused (then e says why). ERR_UNREACHABLE: not connected. */
+typedef void link_done(void *ctx, enum err e, const Pb__Answer *a);
+enum err link_ask(struct link *l, const Pb__Ask *ask, link_done *done,
+                  void *ctx) MUST_CHECK;
+/* Forgets a question; its answer goes nowhere. */
+void link_ask_forget(struct link *l, const void *ctx);
+
+/* The last checkpoint verified; size 0 when there is none or l is NULL. */
+struct checkpoint link_seen(const struct link *l);
+/* A person decided that the log seen now is the right one. */
+enum err link_clear_fork(struct link *l) MUST_CHECK;
+/* Everything waiting is sent again from the first. */
+void link_rewind(struct link *l);
+
+struct link_status {
+    bool up[LANES], forked;
+    size_t in_flight[LANES];
+    uint64_t heard_ms[LANES]; /* boot clock; 0: never */
+    uint64_t taken, repeated, refused;
+    enum err trouble; /* the last one with the hub */
+};
+struct link_status link_status(const struct link *l);
+#endif

@@ -1,0 +1,166 @@
+/* link_receipt.c - the hub's answers to what we sent.
+ *
+ * A receipt counts only under the hub's signature and for the very header that
+ * is in our spool; the first one ends the matter. An ERROR about the event
+ * itself parks it for a person to see, any other makes the lane wait and start
+ * again, for nothing was promised. */
+#include "adapters/sdk/link_lanes.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/wire/frame.h"
+#include "proto/wire/unpack.h"
+#include <stdlib.h>
+#include <string.h>
+
+static enum err note_answered(struct link *k, struct id event_id)
+{
+    struct id *list = link_room(k->answered, k->answered_count,
+                                &k->answered_cap, sizeof(*k->answered));
+    if (list == NULL)
+        return ERR_NOMEM;
+    k->answered = list;
+    k->answered[k->answered_count++] = event_id;
+    return ERR_OK;
+}
+
+bool link_answered(struct link *k, struct id *event_id)
+{
+    if (k->answered_at == k->answered_count) {
+        k->answered_at = k->answered_count = 0;
+        return false;
+    }
+    *event_id = k->answered[k->answered_at++];
+    return true;
+}
+
+static enum err answer(struct link *k, size_t lane, struct id event_id,
+                       enum out_state state, const char *code,
+                       struct slice receipt, uint64_t now)
+{
+    struct lane_link *l = &k->lane[lane];
+    enum err e = spool_answer(k->c.spool, event_id, state, code, receipt,
+                              clock_wall_ms());
+    if (e != ERR_OK)
+        return e;
+    l->in_flight -= l->in_flight > 0;
+    l->progress_ms = now;
+    return note_answered(k, event_id);
+}
+
+static enum out_state state_of(const Pb__Receipt *r)
+{
+    switch (r->has_outcome ? r->outcome : PB__OUTCOME__OUTCOME_UNSPECIFIED) {
+    case PB__OUTCOME__ACCEPTED:
+    case PB__OUTCOME__ACCEPTED_LATE:
+        return OUT_ACCEPTED;
+    case PB__OUTCOME__REFUSED:
+        return OUT_REFUSED;
+    case PB__OUTCOME__PARKED:
+        return OUT_PARKED;
+    default:
+        return OUT_WAITING;
+    }
+}
+
+static enum err open_receipt(struct link *k, struct slice body,
+                             ProtobufCMessage **signed_receipt,
+                             ProtobufCMessage **receipt)
+{
+    enum err e = unpack(&pb__signed_receipt__descriptor, body, signed_receipt);
+    if (e != ERR_OK)
+        return e;
+    const Pb__SignedReceipt *s = (Pb__SignedReceipt *)*signed_receipt;
+    e = sign_check(SIGN_RECEIPT, pb_slice(s->receipt), pb_slice(s->signature),
+                   k->c.hub->sign);
+    return e == ERR_OK
+               ? unpack(&pb__receipt__descriptor, pb_slice(s->receipt), receipt)
+               : e;
+}
+
+static enum err apply_receipt(struct link *k, size_t lane, const Pb__Receipt *r,
+                              struct slice body, uint64_t now)
+{
+    struct id id;
+    struct spool_out row;
+    enum err e = id_from(pb_slice(r->event_id), &id);
+    if (e == ERR_OK)
+        e = spool_out_get(k->c.spool, id, &row);
+    if (e != ERR_OK)
+        return e;
+    bool waiting = row.state == OUT_WAITING;
+    if (!slice_eq(pb_slice(r->header_sha256),
+                  slice_of(row.header_sha256, 32)) ||
+        state_of(r) == OUT_WAITING)
+        e = ERR_INTEGRITY;
+    spool_out_fini(&row);
+    if (e != ERR_OK || !waiting)
+        return e; /* an answer that came twice changes nothing */
+    return answer(k, lane, id, state_of(r), r->code != NULL ? r->code : "",
+                  body, now);
+}
+
+enum err link_take_receipt(struct link *k, size_t lane, struct slice body,
+                           uint64_t now)
+{
+    ProtobufCMessage *s = NULL, *r = NULL;
+    enum err e = open_receipt(k, body, &s, &r);
+    if (e == ERR_OK)
+        e = apply_receipt(k, lane, (Pb__Receipt *)r, body, now);
+    unpack_free(&s);
+    unpack_free(&r);
+    return link_swallow(k, "receipt", e);
+}
+
+/* ---- errors ---- */
+
+/* Codes that speak of the message itself: sending it again cannot help. */
+static bool about_the_event(const char *code)
+{
+    static const char *const KINDS[] = {"E-EVT-", "E-PB-", "E-VAL-", "E-FRM-"};
+    for (size_t i = 0; i < NELEM(KINDS); i++)
+        if (strncmp(code, KINDS[i], strlen(KINDS[i])) == 0)
+            return true;
+    return false;
+}
+
+static enum err apply_error(struct link *k, size_t lane, const Pb__Error *m,
+                            uint64_t now)
+{
+    struct lane_link *l = &k->lane[lane];
+    const char *code = m->code != NULL ? m->code : "";
+    struct id id;
+    struct spool_out row;
+    if (m->has_event_id && m->retry_after_ms == 0 && about_the_event(code) &&
+        id_from(pb_slice(m->event_id), &id) == ERR_OK) {
+        enum err e = spool_out_get(k->c.spool, id, &row);
+        if (e != ERR_OK)
+            return e;
+        bool waiting = row.state == OUT_WAITING;
+        spool_out_fini(&row);
+        return waiting ? answer(k, lane, id, OUT_PARKED, code, SLICE_NONE, now)
+                       : ERR_OK;
+    }
+    if (!m->has_event_id && lane == LANE_NORMAL && k->ask_count > 0) {
+        link_end_ask(k, err_from_code(code), NULL);
+        return ERR_OK;
+    }
+    l->pause_ms = now + (m->retry_after_ms > 0 ? m->retry_after_ms : PAUSE_MS);
+    link_rewind_lane(l);
+    return ERR_OK;
+}
+
+enum err link_take_error(struct link *k, size_t lane, struct slice body,
+                         uint64_t now)
+{
+    ProtobufCMessage *m = NULL;
+    enum err e = unpack(&pb__error__descriptor, body, &m);
+    if (e == ERR_OK) {
+        const char *code = ((Pb__Error *)m)->code;
+        k->trouble = err_from_code(code != NULL ? code : "");
+        log_warn("link: the hub answered code=%s lane=%s", err_code(k->trouble),
+                 link_lane_name(lane));
+        e = apply_error(k, lane, (Pb__Error *)m, now);
+    }
+    unpack_free(&m);
+    return link_swallow(k, "error", e);
+}

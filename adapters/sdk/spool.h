@@ -1,0 +1,149 @@
+/* spool.h - what a node owes and what it was given, on its own disk.
+ *
+ * Outbox: events made here, until the hub's signed receipt is in, and 14 days
+ * beyond (consents without limit), so that a hub that lost its disk can be
+ * given everything again (I-16). Inbox: deliveries, each once for ever.
+ * Writes gather in one transaction until spool_commit; nothing is promised to
+ * anyone before it returned. After a storage error every call fails with
+ * ERR_STORE: the process must end and start again (I-17). */
+#ifndef TSUNAGI_SDK_SPOOL_H
+#define TSUNAGI_SDK_SPOOL_H
+#include "proto/base/id.h"
+#include "proto/wire/proof.h"
+
+#define LANES 2
+enum lane { LANE_URGENT, LANE_NORMAL };
+enum out_state { OUT_WAITING, OUT_ACCEPTED, OUT_REFUSED, OUT_PARKED };
+enum in_state { IN_NEW, IN_HANDED, IN_HANDLED };
+const char *out_state_name(enum out_state s); /* "waiting" */
+const char *in_state_name(enum in_state s);   /* "new" */
+
+#define SPOOL_KEEP_MS (14ull * 24 * 3600 * 1000)
+#define CODE_TEXT 16
+#define SPOOL_CONSENTS 64
+
+struct spool; /* opaque; one owner process */
+
+/* Opens (makes) the spool in a folder. ERR_CONFLICT: another process owns it;
+ * ERR_STORE_OPEN: not ours, network disk, or other settings than demanded. */
+enum err spool_open(const char *folder, const uint8_t secret[KEY_BYTES],
+                    struct spool **out) MUST_CHECK;
+/* Rolls back what was not committed. Accepts NULL. */
+void spool_close(struct spool **s);
+enum err spool_commit(struct spool *s) MUST_CHECK;
+bool spool_dirty(const struct spool *s);
+
+/* ---- outbox ---- */
+struct spool_event {
+    struct id event_id;
+    enum lane lane;
+    uint64_t node_seq, created_ms;
+    uint32_t type;
+    uint8_t header_sha256[32];
+    const uint8_t *person; /* token, 16 bytes; NULL: about no person */
+    const char *source;    /* NULL: none */
+    struct slice event;    /* packed Event */
+};
+/* The number the next event of a lane must have. */
+enum err spool_next_seq(struct spool *s, enum lane lane,
+                        uint64_t *seq) MUST_CHECK;
+enum err spool_put(struct spool *s, const struct spool_event *e) MUST_CHECK;
+/* The event a source gave before. ERR_NOT_FOUND. */
+enum err spool_by_source(struct spool *s, const char *source,
+                         struct id *event_id) MUST_CHECK;
+
+/* A row read back; spool_out_fini frees (and is needed after every success).
+ * event, receipt and source are empty when their time is over or the person's
+ * key was destroyed. */
+struct spool_out {
+    int64_t row;
+    struct id event_id;
+    enum lane lane;
+    enum out_state state;
+    uint64_t node_seq, created_ms, answered_ms;
+    uint32_t type;
+    uint8_t header_sha256[32];
+    char code[CODE_TEXT];
+    struct buf event, receipt, source;
+};
+void spool_out_fini(struct spool_out *o);
+/* The first waiting event of a lane after a number. ERR_NOT_FOUND. */
+enum err spool_waiting(struct spool *s, enum lane lane, uint64_t after_seq,
+                       struct spool_out *o) MUST_CHECK;
+enum err spool_out_get(struct spool *s, struct id event_id,
+                       struct spool_out *o) MUST_CHECK;
+/* The first row after `row`; all: also those answered. ERR_NOT_FOUND. */
+enum err spool_out_after(struct spool *s, int64_t row, bool all,
+                         struct spool_out *o) MUST_CHECK;
+/* The hub's answer: signed receipt as it came (may be empty), a code or "".
+ * ERR_NOT_FOUND. */
+enum err spool_answer(struct spool *s, struct id event_id, enum out_state state,
+                      const char *code, struct slice receipt,
+                      uint64_t now_ms) MUST_CHECK;
+/* Everything still kept waits again: for a hub that was rebuilt. */
+enum err spool_resend_all(struct spool *s, size_t *n) MUST_CHECK;
+
+/* ---- inbox ---- */
+struct spool_delivery {
+    struct id delivery_id;
+    enum lane lane;
+    uint32_t type;
+    const uint8_t *person, *case_token; /* 16 bytes or NULL */
+    uint64_t released_ms;
+    struct slice delivery;    /* packed Delivery */
+    const struct id *consent; /* that it relied on */
+    size_t consents;
+};
+/* *fresh is false when it was taken before, at any time: nothing changes. */
+enum err spool_take(struct spool *s, const struct spool_delivery *d,
+                    uint64_t now_ms, bool *fresh) MUST_CHECK;
+struct spool_in {
+    int64_t row;
+    struct id delivery_id;
+    enum lane lane;
+    enum in_state state;
+    uint32_t type;
+    bool withdrawn, has_case;
+    uint8_t case_token[16];
+    uint64_t released_ms, stored_ms;
+    struct buf delivery; /* empty: its time is over, or erased */
+};
+void spool_in_fini(struct spool_in *d);
+enum err spool_in_get(struct spool *s, struct id delivery_id,
+                      struct spool_in *d) MUST_CHECK;
+/* The first row after `row` whose state is at most `up_to`. ERR_NOT_FOUND. */
+enum err spool_in_after(struct spool *s, int64_t row, enum in_state up_to,
+                        struct spool_in *d) MUST_CHECK;
+/* The first new delivery of a lane after `row`. ERR_NOT_FOUND. */
+enum err spool_in_new(struct spool *s, enum lane lane, int64_t row,
+                      struct spool_in *d) MUST_CHECK;
+/* A state never goes back. ERR_NOT_FOUND. */
+enum err spool_mark(struct spool *s, struct id delivery_id, enum in_state state,
+                    uint64_t now_ms) MUST_CHECK;
+/* A consent was taken back: marks what relied on it; or all of them: marks
+ * what was received of this person or case (16 bytes or NULL each). */
+enum err spool_withdraw_consent(struct spool *s, struct id consent) MUST_CHECK;
+enum err spool_withdraw_all(struct spool *s, const uint8_t *person,
+                            const uint8_t *case_token) MUST_CHECK;
+
+/* ---- the hub's log as last seen ---- */
+enum err spool_checkpoint(struct spool *s, struct checkpoint *c,
+                          struct buf *note) MUST_CHECK; /* ERR_NOT_FOUND */
+enum err spool_set_checkpoint(struct spool *s, const struct checkpoint *c,
+                              struct slice note) MUST_CHECK;
+/* Set while a fork is not cleared; survives a restart. */
+enum err spool_set_forked(struct spool *s, bool forked) MUST_CHECK;
+bool spool_forked(struct spool *s);
+
+/* ---- upkeep ---- */
+struct spool_counts {
+    uint64_t out[4], in[3], oldest_waiting_ms[LANES];
+    uint64_t out_waiting[LANES];
+};
+enum err spool_count(struct spool *s, struct spool_counts *c) MUST_CHECK;
+/* Forgets payload whose time is over (rows stay, for telling repeats), and
+ * empties the journal so that the bytes are gone from the disk. */
+enum err spool_prune(struct spool *s, uint64_t now_ms) MUST_CHECK;
+/* Destroys this node's key for a person and everything under it. */
+enum err spool_erase(struct spool *s, const uint8_t person[16]) MUST_CHECK;
+#endif

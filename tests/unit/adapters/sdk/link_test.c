@@ -1,0 +1,647 @@
+/* link_test.c - a node against the other end of the wire: two CURVE ROUTERs
+ * that the test answers by hand, honestly or not. */
+#include "proto/wire/frame.h"
+#include "tests/unit/adapters/sdk/nodeside.h"
+#include "tsunagi/v1/wire.pb-c.h"
+#include <dirent.h>
+#include <zmq.h>
+
+struct peer {
+    struct nodeside n;
+    void *context, *lane[2];
+    struct node_session *s;
+    struct frame from[2]; /* last address seen in each lane */
+    size_t sends[2], fetches[2], acks, pings;
+    struct buf event; /* the last one sent to us, packed */
+    uint64_t seen_size;
+    uint8_t acked[16];
+};
+
+static void *open_lane(struct peer *p, char endpoint[64])
+{
+    void *s = zmq_socket(p->context, ZMQ_ROUTER);
+    int one = 1, zero = 0;
+    size_t n = 64;
+    zmq_setsockopt(s, ZMQ_LINGER, &zero, sizeof(zero));
+    zmq_setsockopt(s, ZMQ_CURVE_SERVER, &one, sizeof(one));
+    zmq_setsockopt(s, ZMQ_CURVE_SECRETKEY, p->n.hub.hub.curve_secret,
+                   KEY_BYTES);
+    assert_int_equal(zmq_bind(s, "tcp://127.0.0.1:*"), 0);
+    assert_int_equal(zmq_getsockopt(s, ZMQ_LAST_ENDPOINT, endpoint, &n), 0);
+    return s;
+}
+
+static int setup(void **state)
+{
+    struct peer *p = calloc(1, sizeof(*p));
+    nodeside_init(&p->n);
+    p->context = zmq_ctx_new();
+    p->lane[0] = open_lane(p, p->n.urgent);
+    p->lane[1] = open_lane(p, p->n.normal);
+    nodeside_conf(&p->n, "");
+    assert_int_equal(node_open(p->n.conf, NODE_ONLINE, stderr, &p->s), ERR_OK);
+    *state = p;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct peer *p = *state;
+    node_close(&p->s);
+    zmq_close(p->lane[0]);
+    zmq_close(p->lane[1]);
+    zmq_ctx_term(p->context);
+    buf_fini(&p->event);
+    nodeside_fini(&p->n);
+    free(p);
+    return 0;
+}
+
+static void take_send(struct peer *p, const struct frame *f)
+{
+    ProtobufCMessage *m = NULL;
+    assert_int_equal(unpack(&pb__send__descriptor, f->body, &m), ERR_OK);
+    buf_reset(&p->event);
+    struct slice event = pb_slice(((Pb__Send *)m)->event);
+    buf_add(&p->event, event.p, event.n);
+    unpack_free(&m);
+}
+
+static void take_fetch(struct peer *p, int lane, const struct frame *f)
+{
+    ProtobufCMessage *m = NULL;
+    assert_int_equal(unpack(&pb__fetch__descriptor, f->body, &m), ERR_OK);
+    assert_int_equal(((Pb__Fetch *)m)->credit, 64);
+    if (lane == 0)
+        p->seen_size = ((Pb__Fetch *)m)->seen_size;
+    unpack_free(&m);
+}
+
+/* Under the node's key, for the delivery by its number. */
+static void take_ack(struct peer *p, const struct frame *f)
+{
+    ProtobufCMessage *m = NULL, *body = NULL;
+    assert_int_equal(unpack(&pb__ack__descriptor, f->body, &m), ERR_OK);
+    const Pb__Ack *a = (Pb__Ack *)m;
+    assert_int_equal(sign_check(SIGN_ACK, pb_slice(a->ack),
+                                pb_slice(a->signature), p->n.hub.us.pub.sign),
+                     ERR_OK);
+    assert_int_equal(unpack(&pb__ack_body__descriptor, pb_slice(a->ack), &body),
+                     ERR_OK);
+    memcpy(p->acked, ((Pb__AckBody *)body)->delivery_id.data, 16);
+    unpack_free(&body);
+    unpack_free(&m);
+}
+
+static void listen_once(struct peer *p)
+{
+    struct frame f;
+    for (int i = 0; i < 2; i++)
+        while (frame_recv(p->lane[i], true, &f) == ERR_OK) {
+            memcpy(p->from[i].routing, f.routing, f.routing_n);
+            p->from[i].routing_n = f.routing_n;
+            if (f.verb == VERB_SEND)
+                p->sends[i]++, take_send(p, &f);
+            if (f.verb == VERB_FETCH)
+                p->fetches[i]++, take_fetch(p, i, &f);
+            if (f.verb == VERB_ACK)
+                p->acks++, take_ack(p, &f);
+            p->pings += f.verb == VERB_PING;
+            frame_close(&f);
+        }
+}
+
+/* Both sides turn until the condition holds, three seconds at most. */
+#define UNTIL(p, condition)                                                    \
+    do {                                                                       \
+        uint64_t end = clock_boot_ms() + 3000;                                 \
+        while (!(condition) && clock_boot_ms() < end) {                        \
+            assert_int_equal(node_turn((p)->s, 5), ERR_OK);                    \
+            listen_once(p);                                                    \
+        }                                                                      \
+        assert_true(condition);                                                \
+    } while (0)
+
+static void turns(struct peer *p, int n)
+{
+    for (int i = 0; i < n; i++) {
+        assert_int_equal(node_turn(p->s, 2), ERR_OK);
+        listen_once(p);
+    }
+}
+
+/* ---- sending ---- */
+
+#define OFFER                                                                  \
+    "{\"type\":\"STAY_OFFERED\",\"case\":\"c\",\"source\":\"%u\",\"to\":"      \
+    "[{\"agency\":\"" SENDER "\",\"purpose\":\"P_EMG\"}],\"body\":"            \
+    "{\"condition\":[\"NO_CONDITION\"]}}"
+
+static void submit(struct peer *p, unsigned source, char id[37])
+{
+    char json[512];
+    snprintf(json, sizeof(json), OFFER, source);
+    assert_int_equal(node_submit(p->s, slice_str(json), false, id, NULL),
+                     ERR_OK);
+}
+
+enum lie { TRUE_RECEIPT, OTHER_KEY, OTHER_HEADER, OTHER_EVENT };
+
+static void send_receipt(struct peer *p, enum lie lie, Pb__Outcome outcome)
+{
+    struct event *ev = NULL;
+    struct buf inner = {0}, b = {0};
+    uint8_t signature[SIGNATURE_BYTES], sha[32], id[16];
+    char code[] = "E-POL-001";
+    assert_int_equal(event_open(buf_slice(&p->event), &ev), ERR_OK);
+    memcpy(sha, ev->header_sha256, 32);
+    memcpy(id, ev->event_id.b, 16);
+    sha[0] ^= lie == OTHER_HEADER;
+    id[15] ^= lie == OTHER_EVENT;
+    Pb__Receipt r = PB__RECEIPT__INIT;
+    r.has_event_id = r.has_header_sha256 = r.has_outcome = r.has_leaf_index = 1;
+    r.event_id = pb_borrow(slice_of(id, 16));
+    r.header_sha256 = pb_borrow(slice_of(sha, 32));
+    r.outcome = outcome;
+    r.leaf_index = 17;
+    r.code = outcome == PB__OUTCOME__REFUSED ? code : NULL;
+    assert_int_equal(pack(&r.base, &inner), ERR_OK);
+    const struct node_keys *k =
+        lie == OTHER_KEY ? &p->n.hub.sender : &p->n.hub.hub;
+    assert_int_equal(
+        sign_make(SIGN_RECEIPT, buf_slice(&inner), k->sign_secret, signature),
+        ERR_OK);
+    Pb__SignedReceipt s = PB__SIGNED_RECEIPT__INIT;
+    s.has_receipt = s.has_signature = 1;
+    s.receipt = pb_borrow(buf_slice(&inner));
+    s.signature = pb_borrow(slice_of(signature, SIGNATURE_BYTES));
+    assert_int_equal(pack(&s.base, &b), ERR_OK);
+    assert_int_equal(
+        frame_send(p->lane[0], &p->from[0], VERB_RECEIPT, buf_slice(&b)),
+        ERR_OK);
+    buf_fini(&inner);
+    buf_fini(&b);
+    event_close(&ev);
+}
+
+struct heard {
+    size_t n;
+    bool accepted;
+    uint64_t leaf;
+    char code[16], source[16];
+};
+
+static void hear(void *ctx, const struct tsunagi_receipt *r, uint64_t leaf)
+{
+    struct heard *h = ctx;
+    h->n++;
+    h->accepted = r->accepted;
+    h->leaf = leaf;
+    snprintf(h->code, sizeof(h->code), "%s", r->code != NULL ? r->code : "");
+    snprintf(h->source, sizeof(h->source), "%s",
+             r->source_key != NULL ? r->source_key : "");
+}
+
+static void an_event_goes_out_and_its_receipt_comes_back(void **state)
+{
+    struct peer *p = *state;
+    struct heard h = {0};
+    char id[37];
+    node_on_receipt(p->s, hear, &h);
+    submit(p, 1, id);
+    UNTIL(p, p->sends[0] == 1);
+    assert_int_equal(p->sends[1], 0);
+    struct event *ev = NULL;
+    assert_int_equal(event_open(buf_slice(&p->event), &ev), ERR_OK);
+    assert_int_equal(event_check_signature(ev, p->n.hub.us.pub.sign), ERR_OK);
+    assert_int_equal(ev->header->node_seq, 1);
+    assert_true(ev->routing->has_case_token);
+    event_close(&ev);
+    send_receipt(p, TRUE_RECEIPT, PB__OUTCOME__ACCEPTED);
+    UNTIL(p, h.n == 1);
+    assert_true(h.accepted);
+    assert_int_equal(h.leaf, 17);
+    assert_string_equal(h.source, "1");
+    send_receipt(p, TRUE_RECEIPT, PB__OUTCOME__ACCEPTED);
+    turns(p, 10);
+    assert_int_equal(h.n, 1);
+}
+
+static void a_refusal_carries_its_code(void **state)
+{
+    struct peer *p = *state;
+    struct heard h = {0};
+    char id[37];
+    node_on_receipt(p->s, hear, &h);
+    submit(p, 1, id);
+    UNTIL(p, p->sends[0] == 1);
+    send_receipt(p, TRUE_RECEIPT, PB__OUTCOME__REFUSED);
+    UNTIL(p, h.n == 1);
+    assert_false(h.accepted);
+    assert_string_equal(h.code, "E-POL-001");
+}
+
+static void a_receipt_that_is_not_the_hubs_counts_for_nothing(void **state)
+{
+    struct peer *p = *state;
+    static const enum lie LIES[] = {OTHER_KEY, OTHER_HEADER, OTHER_EVENT};
+    struct heard h = {0};
+    char id[37];
+    node_on_receipt(p->s, hear, &h);
+    submit(p, 1, id);
+    UNTIL(p, p->sends[0] == 1);
+    for (size_t i = 0; i < NELEM(LIES); i++)
+        send_receipt(p, LIES[i], PB__OUTCOME__ACCEPTED);
+    turns(p, 20);
+    assert_int_equal(h.n, 0);
+    send_receipt(p, TRUE_RECEIPT, PB__OUTCOME__ACCEPTED);
+    UNTIL(p, h.n == 1);
+}
+
+static void no_more_than_a_window_is_on_its_way(void **state)
+{
+    struct peer *p = *state;
+    char id[37], json[512];
+    for (unsigned i = 0; i < 300; i++) {
+        snprintf(json, sizeof(json), OFFER, i);
+        assert_int_equal(node_submit(p->s, slice_str(json), true, id, NULL),
+                         ERR_OK);
+    }
+    UNTIL(p, p->sends[0] >= 256);
+    turns(p, 20);
+    assert_int_equal(p->sends[0], 256);
+}
+
+static void a_new_connection_starts_at_the_first_waiting_event(void **state)
+{
+    struct peer *p = *state;
+    char id[37];
+    submit(p, 1, id);
+    UNTIL(p, p->sends[0] == 1);
+    node_close(&p->s);
+    assert_int_equal(node_open(p->n.conf, NODE_ONLINE, stderr, &p->s), ERR_OK);
+    UNTIL(p, p->sends[0] == 2);
+}
+
+/* ---- receiving ---- */
+
+static void deliver_at(struct peer *p, enum tamper t, uint8_t salt,
+                       uint64_t size)
+{
+    struct buf packed = {0}, box = {0}, note = {0}, b = {0};
+    uint8_t shared[KEY_BYTES], nonce[24];
+    struct checkpoint head = {.size = 0};
+    hubside_delivery(&p->n.hub, t, salt, &packed, &head);
+    head.size = size;
+    assert_int_equal(checkpoint_sign(&head, p->n.hub.log.sign_secret,
+                                     p->n.hub.log.pub.sign, &note),
+                     ERR_OK);
+    box_shared(shared, p->n.hub.us.pub.box, p->n.hub.hub.box_secret);
+    assert_int_equal(box_seal(shared, buf_slice(&packed), nonce, &box), ERR_OK);
+    Pb__BoxedDelivery boxed = PB__BOXED_DELIVERY__INIT, *at_boxed[] = {&boxed};
+    boxed.has_nonce = boxed.has_box = 1;
+    boxed.nonce = pb_borrow(slice_of(nonce, 24));
+    boxed.box = pb_borrow(buf_slice(&box));
+    Pb__Deliveries d = PB__DELIVERIES__INIT;
+    d.n_delivery = 1;
+    d.delivery = at_boxed;
+    d.checkpoint = (char *)note.p;
+    d.has_from_size = 1;
+    d.from_size = p->seen_size;
+    assert_int_equal(pack(&d.base, &b), ERR_OK);
+    assert_int_equal(
+        frame_send(p->lane[0], &p->from[0], VERB_DELIVERIES, buf_slice(&b)),
+        ERR_OK);
+    buf_fini(&packed);
+    buf_fini(&box);
+    buf_fini(&note);
+    buf_fini(&b);
+}
+
+static void deliver(struct peer *p, enum tamper t, uint8_t salt)
+{
+    deliver_at(p, t, salt, 4);
+}
+
+static json_int_t hub_count(struct peer *p, const char *key)
+{
+    struct node_answer a;
+    assert_int_equal(node_do(p->s, "status", NULL, 0, &a), ERR_OK);
+    json_int_t v = json_integer_value(
+        json_object_get(json_object_get(a.json, "hub"), key));
+    node_answer_fini(&a);
+    return v;
+}
+
+static size_t inbox_size(struct peer *p)
+{
+    struct node_answer a;
+    assert_int_equal(node_do(p->s, "inbox", NULL, 0, &a), ERR_OK);
+    size_t n = json_array_size(json_object_get(a.json, "deliveries"));
+    node_answer_fini(&a);
+    return n;
+}
+
+static void a_delivery_is_stored_and_then_acknowledged(void **state)
+{
+    struct peer *p = *state;
+    UNTIL(p, p->fetches[0] > 0 && p->fetches[1] > 0);
+    deliver(p, HONEST, 0);
+    UNTIL(p, p->acks == 1);
+    assert_memory_equal(p->acked, p->n.hub.delivery_id, 16);
+    assert_int_equal(inbox_size(p), 1);
+    UNTIL(p, p->seen_size == 4);
+    deliver(p, HONEST, 0);
+    UNTIL(p, p->acks == 2);
+    assert_int_equal(inbox_size(p), 1);
+    assert_int_equal(hub_count(p, "repeated"), 1);
+}
+
+static void a_forged_delivery_is_never_acknowledged(void **state)
+{
+    struct peer *p = *state;
+    static const enum tamper FORGED[] = {HUB_SIGNATURE, SENDER_SIGNATURE,
+                                         PART_BODY, LEAF_PEER, FOR_ANOTHER};
+    UNTIL(p, p->fetches[0] > 0);
+    for (size_t i = 0; i < NELEM(FORGED); i++) {
+        deliver(p, FORGED[i], 0);
+        UNTIL(p, hub_count(p, "refused") == 1);
+        node_close(&p->s);
+        /* its log would differ from the next one's: forget it */
+        char path[128];
+        snprintf(path, sizeof(path), "%s/spool/spool.db", p->n.folder);
+        unlink(path);
+        snprintf(path, sizeof(path), "%s/spool/spool.db-wal", p->n.folder);
+        unlink(path);
+        usleep(20000);
+        listen_once(p); /* what the old connection still said */
+        p->fetches[0] = 0;
+        assert_int_equal(node_open(p->n.conf, NODE_ONLINE, stderr, &p->s),
+                         ERR_OK);
+        UNTIL(p, p->fetches[0] > 0);
+        if (i + 1 < NELEM(FORGED))
+            continue;
+        turns(p, 10);
+    }
+    assert_int_equal(p->acks, 0);
+    assert_int_equal(inbox_size(p), 0);
+}
+
+static bool evidence(const struct peer *p)
+{
+    char path[128];
+    bool found = false;
+    snprintf(path, sizeof(path), "%s/spool", p->n.folder);
+    DIR *d = opendir(path);
+    for (struct dirent *e; (e = readdir(d)) != NULL;)
+        found |= strncmp(e->d_name, "fork-evidence-", 14) == 0;
+    closedir(d);
+    return found;
+}
+
+static void a_forked_log_stops_deliveries_until_cleared(void **state)
+{
+    struct peer *p = *state;
+    struct node_answer a;
+    UNTIL(p, p->fetches[0] > 0);
+    deliver(p, HONEST, 0);
+    UNTIL(p, p->acks == 1);
+    UNTIL(p, p->seen_size == 4);
+    randombytes_buf(p->n.hub.delivery_id, 16);
+    deliver(p, HONEST, 1); /* another log of the same size */
+    UNTIL(p, evidence(p));
+    node_close(&p->s);
+    assert_int_equal(node_open(p->n.conf, NODE_ONLINE, stderr, &p->s), ERR_OK);
+    p->fetches[0] = 0;
+    turns(p, 50);
+    assert_int_equal(p->fetches[0], 0);
+    assert_int_equal(inbox_size(p), 1);
+    assert_int_equal(node_do(p->s, "clear", NULL, 0, &a), ERR_OK);
+    node_answer_fini(&a);
+    UNTIL(p, p->fetches[0] > 0);
+    p->seen_size = 0;
+    deliver(p, HONEST, 1);
+    UNTIL(p, p->acks == 2);
+}
+
+static void a_log_that_shrinks_is_a_fork(void **state)
+{
+    struct peer *p = *state;
+    UNTIL(p, p->fetches[0] > 0);
+    deliver(p, HONEST, 0);
+    UNTIL(p, p->acks == 1);
+    UNTIL(p, p->seen_size == 4);
+    node_close(&p->s);
+    usleep(20000);
+    listen_once(p);
+    p->fetches[0] = 0;
+    assert_int_equal(node_open(p->n.conf, NODE_ONLINE, stderr, &p->s), ERR_OK);
+    UNTIL(p, p->fetches[0] > 0);
+    assert_int_equal(p->seen_size, 4);
+    p->seen_size = 0;
+    deliver_at(p, HONEST, 0, 3);
+    UNTIL(p, evidence(p));
+    assert_int_equal(p->acks, 1);
+}
+
+/* ---- a module and its deliveries ---- */
+
+struct seen_by_module {
+    unsigned refuse, taken;
+};
+
+static tsunagi_code m_open(struct tsunagi_host *h, void **self)
+{
+    (void)h;
+    *self = calloc(1, sizeof(struct seen_by_module));
+    ((struct seen_by_module *)*self)->refuse = 1;
+    return NULL;
+}
+
+static void m_close(void *self)
+{
+    free(self);
+}
+
+static tsunagi_code m_delivery(void *self, const struct tsunagi_delivery *d)
+{
+    struct seen_by_module *m = self;
+    if (m->refuse > 0) {
+        m->refuse--;
+        return "E-IO-001";
+    }
+    m->taken++;
+    return strcmp(tsunagi_get(d, "name"), "仮名美咲") == 0 ? NULL : "E-INT-001";
+}
+
+static const struct tsunagi_module MODULE = {.abi = TSUNAGI_ADAPTER_ABI,
+                                             .name = "test",
+                                             .about = "test",
+                                             .open = m_open,
+                                             .close = m_close,
+                                             .on_delivery = m_delivery};
+
+static char first_state(struct peer *p)
+{
+    struct node_answer a;
+    assert_int_equal(node_do(p->s, "inbox", NULL, 0, &a), ERR_OK);
+    const char *s =
+        at(json_array_get(json_object_get(a.json, "deliveries"), 0), "state");
+    char c = strcmp(s, "handed") == 0 ? 'h' : s[0];
+    node_answer_fini(&a);
+    return c;
+}
+
+static void what_a_module_does_not_take_is_offered_again(void **state)
+{
+    struct peer *p = *state;
+    assert_null(node_attach(p->s, &MODULE));
+    UNTIL(p, p->fetches[0] > 0);
+    deliver(p, HONEST, 0);
+    UNTIL(p, p->acks == 1);
+    turns(p, 10);
+    assert_int_equal(first_state(p), 'n');
+    uint64_t end = clock_boot_ms() + 7000;
+    while (first_state(p) != 'h' && clock_boot_ms() < end)
+        turns(p, 10);
+    assert_int_equal(first_state(p), 'h');
+}
+
+/* ---- the local socket ---- */
+
+static void ask(struct node_client *c, const char *what, const char *key,
+                const char *value, const char *tag)
+{
+    struct node_arg args[] = {{"tag", tag}, {key, value}};
+    assert_int_equal(node_client_ask(c, what, args, key != NULL ? 2 : 1),
+                     ERR_OK);
+}
+
+/* The answer, with the node and the hub turning meanwhile. */
+static void await_answer(struct peer *p, struct node_client *c,
+                         struct node_answer *a)
+{
+    enum err e = ERR_UNREACHABLE;
+    for (int i = 0; i < 600 && e == ERR_UNREACHABLE; i++) {
+        turns(p, 1);
+        e = node_client_answer(c, 5, a);
+    }
+    assert_int_equal(e, ERR_OK);
+}
+
+static void the_local_socket_answers_after_the_hub(void **state)
+{
+    struct peer *p = *state;
+    struct node_client *c;
+    struct node_answer a;
+    char path[128], json[512];
+    struct stat st;
+    assert_false(node_is_running(p->n.conf));
+    assert_int_equal(node_serve(p->s), ERR_OK);
+    assert_true(node_is_running(p->n.conf));
+    snprintf(path, sizeof(path), "%s/node.sock", p->n.folder);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(node_client_open(p->n.conf, stderr, &c), ERR_OK);
+    snprintf(json, sizeof(json), OFFER, 1);
+    ask(c, "send", "json", json, "t1");
+    UNTIL(p, p->sends[0] == 1);
+    assert_int_equal(node_client_answer(c, 0, &a), ERR_UNREACHABLE);
+    send_receipt(p, TRUE_RECEIPT, PB__OUTCOME__ACCEPTED);
+    await_answer(p, c, &a);
+    assert_int_equal(a.code, ERR_OK);
+    assert_string_equal(at(a.json, "tag"), "t1");
+    assert_string_equal(at(a.json, "outcome"), "ACCEPTED");
+    assert_int_equal(json_integer_value(json_object_get(a.json, "leaf_index")),
+                     17);
+    node_answer_fini(&a);
+    ask(c, "send", "json", json, "t2"); /* a repeat: answered at once */
+    await_answer(p, c, &a);
+    assert_string_equal(at(a.json, "outcome"), "ACCEPTED");
+    node_answer_fini(&a);
+    assert_int_equal(p->sends[0], 1);
+    ask(c, "send", "json", "{\"type\":1}", "t3");
+    await_answer(p, c, &a);
+    assert_int_equal(a.code, ERR_VAL_TYPE);
+    assert_string_equal(at(a.json, "field"), "type");
+    node_answer_fini(&a);
+    ask(c, "nonsense", NULL, NULL, "t4");
+    await_answer(p, c, &a);
+    assert_int_equal(a.code, ERR_USAGE);
+    node_answer_fini(&a);
+    ask(c, "stop", NULL, NULL, "t5");
+    await_answer(p, c, &a);
+    node_answer_fini(&a);
+    assert_true(node_stopping(p->s));
+    node_client_close(&c);
+}
+
+static void without_a_hub_the_event_is_kept_and_said_so(void **state)
+{
+    struct peer *p = *state;
+    struct node_arg args[] = {{"json", NULL}, {"timeout_ms", "300"}};
+    struct node_answer a;
+    char json[512];
+    snprintf(json, sizeof(json), OFFER, 1);
+    args[0].value = json;
+    assert_int_equal(node_do(p->s, "send", args, 2, &a), ERR_OK);
+    assert_int_equal(a.code, ERR_UNREACHABLE);
+    assert_true(json_is_true(json_object_get(a.json, "kept")));
+    node_answer_fini(&a);
+}
+
+static void a_question_reaches_the_hub(void **state)
+{
+    struct peer *p = *state;
+    struct node_client *c;
+    struct node_answer a;
+    struct buf b = {0};
+    struct frame f;
+    bool asked = false;
+    assert_int_equal(node_serve(p->s), ERR_OK);
+    assert_int_equal(node_client_open(p->n.conf, stderr, &c), ERR_OK);
+    UNTIL(p, p->fetches[1] > 0);
+    ask(c, "hub:case", "case", "1", "t1");
+    for (int i = 0; i < 200 && !asked; i++) {
+        assert_int_equal(node_turn(p->s, 5), ERR_OK);
+        while (!asked && frame_recv(p->lane[1], true, &f) == ERR_OK) {
+            asked = f.verb == VERB_ASK;
+            frame_close(&f);
+        }
+    }
+    assert_true(asked);
+    char data[] = "{\"state\":\"OPEN\"}";
+    Pb__Answer m = PB__ANSWER__INIT;
+    m.json = data;
+    assert_int_equal(pack(&m.base, &b), ERR_OK);
+    assert_int_equal(
+        frame_send(p->lane[1], &p->from[1], VERB_ANSWER, buf_slice(&b)),
+        ERR_OK);
+    await_answer(p, c, &a);
+    assert_string_equal(at(a.json, "state"), "OPEN");
+    assert_string_equal(at(a.json, "tag"), "t1");
+    node_answer_fini(&a);
+    node_client_close(&c);
+    buf_fini(&b);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(an_event_goes_out_and_its_receipt_comes_back),
+        CASE(a_refusal_carries_its_code),
+        CASE(a_receipt_that_is_not_the_hubs_counts_for_nothing),
+        CASE(no_more_than_a_window_is_on_its_way),
+        CASE(a_new_connection_starts_at_the_first_waiting_event),
+        CASE(a_delivery_is_stored_and_then_acknowledged),
+        CASE(a_forged_delivery_is_never_acknowledged),
+        CASE(a_forked_log_stops_deliveries_until_cleared),
+        CASE(a_log_that_shrinks_is_a_fork),
+        CASE(what_a_module_does_not_take_is_offered_again),
+        CASE(the_local_socket_answers_after_the_hub),
+        CASE(without_a_hub_the_event_is_kept_and_said_so),
+        CASE(a_question_reaches_the_hub),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
