@@ -1,0 +1,82 @@
+# tests.mk - how the tests are built and run; included by the Makefile.
+#
+# check = layers, wire rules, unit tests (plain, ASan+UBSan, valgrind),
+#         integration, demo stories, fuzzers. Nothing here installs anything.
+
+RUN := tests/run.sh
+VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full \
+            --show-leak-kinds=definite,indirect \
+            --errors-for-leak-kinds=definite,indirect
+FUZZ_SECONDS ?= 30
+FUZZERS := frame envelope hl7 csv tsv conf
+CLANG ?= clang
+SCRIPTS := $(sort $(wildcard tests/unit/*/*/*_test.sh tests/it/*_test.sh))
+BATS := $(sort $(wildcard tests/it/*.bats))
+STORIES := discharge emergency plan outage badinput
+TOOLS := $B/bin/tsunagi-rawpeer
+
+.PHONY: unit unit-san unit-valgrind it stories fuzz bench san-all
+
+$B/bin/tsunagi-rawpeer: $B/tests/demo/rawpeer.o $(call libs,$(L_wire))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_wire)
+$B/fault/nosync.so: tests/fault/nosync.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $< -ldl
+
+unit: $(UNIT)
+	@echo 'unit tests'
+	@$(RUN) $(UNIT)
+unit-san:
+	@$(MAKE) --no-print-directory SAN=1 B=build/san build/san/unit.built
+	@echo 'unit tests under ASan and UBSan'
+	@$(RUN) $(patsubst $B/%,build/san/%,$(UNIT))
+$B/unit.built: $(UNIT)
+	@touch $@
+# those that fork, kill or count pages make no sense under valgrind
+VALGRIND_SKIP := %/protoc_gen_tsunagi_test
+unit-valgrind: $(UNIT)
+	@echo 'unit tests under valgrind'
+	@TSUNAGI_VALGRIND=1 $(RUN) -w '$(VALGRIND)' $(filter-out $(VALGRIND_SKIP),$(UNIT))
+
+it: all $(TOOLS)
+	@echo 'integration tests'
+	@PATH=$(abspath $B/bin):$$PATH $(RUN) -j 1 $(SCRIPTS) $(BATS)
+
+stories: all $(TOOLS) $B/fault/nosync.so
+	@for s in $(STORIES); do \
+	    $B/bin/tsunagi demo play $$s $(STORY_FLAGS) || exit 1; done
+
+# ---- fuzzing: clang's libFuzzer with ASan and UBSan ------------------------
+FUZZ_FLAGS := -std=c11 -D_GNU_SOURCE -DTSUNAGI_VERSION='"$(VERSION)"' -g -O1 \
+    -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+FUZZ_C := $(call src,proto/base) $(call src,proto/wire) $(call src,adapters/sdk) \
+    $(call src,adapters/connect) $(addprefix adapters/hospital/,er7.c adt.c form.c)
+FUZZ_O := $(FUZZ_C:%.c=$B/fuzz/obj/%.o) $(GEN_C:$B/%.c=$B/fuzz/obj/%.o) \
+    $B/fuzz/obj/gen/google/protobuf/descriptor.pb-c.o
+$B/fuzz/obj/gen/%.o: $B/gen/%.c $(GEN_H)
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
+$B/fuzz/obj/%.o: %.c $(GEN_H)
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
+$B/fuzz/%: $B/fuzz/obj/tests/fuzz/%_fuzz.o $(FUZZ_O)
+	$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS_json) \
+	    $(LIBS_store) -lcsv $(LIBS_wire)
+fuzz: $(FUZZERS:%=$B/fuzz/%)
+	@echo 'fuzzing, $(FUZZ_SECONDS) s each'
+	@for f in $(FUZZERS); do mkdir -p $B/fuzz/new/$$f; done
+	@$(RUN) -w tests/fuzz/one.sh $(FUZZERS:%=$B/fuzz/%)
+
+bench: all $B/bin/tsunagi-bench
+	@$B/bin/tsunagi-bench
+$B/bin/tsunagi-bench: $B/tests/bench/bench.o $(call libs,core $(L_sdk))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_json) $(LIBS_store) $(LIBS_wire)
+
+layers:
+	@sh tests/check_layers.sh
+	@sh tests/check_wire.sh
+
+check: all
+	@tests/check.sh $(MAKE)
