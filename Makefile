@@ -174,6 +174,29 @@ $(foreach t,$(UNIT_C),$(eval $(call unit_rule,$(t))))
 
 -include tests/tests.mk
 
+# Programs, library and modules stay together; the links in PREFIX/bin find
+# them by their resolved path.
+LIBDIR = $(DESTDIR)$(PREFIX)/lib/tsunagi
+SHARE = $(DESTDIR)$(PREFIX)/share
+install: all
+	install -D -m 755 -t $(LIBDIR)/bin $(BIN)
+	install -D -m 755 -t $(LIBDIR)/lib $B/lib/libtsunagi.so
+	install -D -m 755 -t $(LIBDIR)/modules $(MODULE_SO)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	for p in $(notdir $(BIN)); do \
+	    ln -sf ../lib/tsunagi/bin/$$p $(DESTDIR)$(PREFIX)/bin/$$p; done
+	install -D -m 644 -t $(SHARE)/tsunagi/policy deploy/policy/*.tsv
+	install -D -m 644 -t $(SHARE)/doc/tsunagi README.md ARCHITECTURE.md \
+	    CHANGELOG.md SECURITY.md proto/*.md deploy/manual/ja/*.md
+	install -D -m 644 -t $(SHARE)/doc/tsunagi/examples deploy/examples/*.conf
+	for p in deploy/man/*.[1-8]; do \
+	    install -D -m 644 -t $(SHARE)/man/man$${p##*.} $$p; done
+	$B/bin/tsunagi help --man > $B/tsunagi.1
+	install -D -m 644 -t $(SHARE)/man/man1 $B/tsunagi.1
+	install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/system deploy/systemd/*.service
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/tsunagi \
+	    adapters/sdk/include/tsunagi/adapter.h
+
 stats:
 	@tests/stats.sh
 

@@ -41,6 +41,7 @@ unit-valgrind: $(UNIT)
 
 it: all $(TOOLS)
 	@echo 'integration tests'
+	@sh tests/check_man.sh $B/bin
 	@PATH=$(abspath $B/bin):$$PATH $(RUN) -j 1 $(SCRIPTS) $(BATS)
 
 stories: all $(TOOLS) $B/fault/nosync.so

@@ -207,6 +207,26 @@ static enum err prepare(struct hub *h, struct peer *p, const struct delivery *d)
     return e;
 }
 
+/* Nobody fetched it in time: it waits for a person now (I-10). */
+static enum err expire(struct hub *h, struct delivery *d)
+{
+    Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__LEAF_PARKED);
+    struct parked item = {.at_ms = h->now_ms, .open = true,
+                          .event_seq = d->event_seq};
+    uint64_t ref = d->decision_leaf, index;
+    l.peer = d->agency;
+    l.n_ref = 1;
+    l.ref = &ref;
+    l.reason = (char *)(uintptr_t)err_code(ERR_EVT_EXPIRED);
+    snprintf(item.agency, sizeof(item.agency), "%s", d->agency);
+    snprintf(item.code, sizeof(item.code), "%s", err_code(ERR_EVT_EXPIRED));
+    d->state = DELIVERY_PARKED;
+    enum err e = store_leaf(h->store, &l, &index);
+    if (e == ERR_OK)
+        e = store_park(h->store, &item, SLICE_NONE);
+    return e != ERR_OK ? e : store_delivery_update(h->store, d);
+}
+
 /* Another live node of the same agency has it in hand. */
 static bool elsewhere(const struct hub *h, const struct peer *p,
                       const struct delivery *d)
@@ -252,7 +272,8 @@ static void pump_peer(void *ctx, struct peer *p)
             continue;
         }
         if (turn_begin(h))
-            e = prepare(h, p, &due[i]);
+            e = due[i].expires_ms <= h->now_ms ? expire(h, &due[i])
+                                               : prepare(h, p, &due[i]);
     }
     if (e != ERR_OK)
         turn_broken(h, e);

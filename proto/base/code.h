@@ -1,4 +1,4 @@
-/* code.h - public codes with check digits (DOMAIN A.2), and our agency codes.
+/* code.h - public codes with check digits (proto/FIELD.md), and our agency codes.
  *
  * An agency code is a scheme and a number: MI-4910100017 (医療機関コード),
  * WO-4931000014 (事業所番号), LG-492019 (団体コード), HC-492019-01 (保健所),

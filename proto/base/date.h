@@ -1,5 +1,5 @@
 /* date.h - calendar dates: ISO 8601 and era years (和暦), and JST time.
- * Eras and forms accepted: DOMAIN D.5. */
+ * Eras and forms accepted: proto/FIELD.md. */
 #ifndef TSUNAGI_BASE_DATE_H
 #define TSUNAGI_BASE_DATE_H
 #include "proto/base/buf.h"

@@ -3,7 +3,7 @@
  * CP932 through glibc iconv under that name only (SHIFT_JIS maps 5C to the
  * yen sign). ISO-2022-JP is walked by hand and decoded as CP932, because
  * glibc's rejects NEC row 13 and the IBM extensions that hospital systems
- * emit and passes half-width kana escapes through as text (DOMAIN D.2). */
+ * emit and passes half-width kana escapes through as text. */
 #ifndef TSUNAGI_BASE_TEXT_H
 #define TSUNAGI_BASE_TEXT_H
 #include "proto/base/buf.h"
@@ -28,7 +28,7 @@ enum err text_to_cp932(struct slice utf8, struct buf *out, bool *degraded)
     MUST_CHECK;
 
 /* A name's reading for comparing: full-width katakana, small kana large, long
- * marks unified, spaces removed (DOMAIN D.5). ERR_VAL_KANA when it holds
+ * marks unified, spaces removed. ERR_VAL_KANA when it holds
  * anything but kana, marks and spaces. */
 enum err text_kana_key(struct slice utf8, struct buf *out) MUST_CHECK;
 /* Full-width katakana for display; spaces kept as one half-width space. */

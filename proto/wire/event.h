@@ -52,7 +52,7 @@ enum err event_open_released(struct slice header, struct slice signature,
                              Pb__Part *const *parts, size_t n,
                              struct event **out) MUST_CHECK;
 /* Content rules on a body: dates real, codes with right check digits, kana,
- * My Number in no text (DOMAIN A.2(7)), text clean, required fields by type.
+ * My Number in no text, text clean, required fields by type.
  * field (may be NULL) receives the dotted name of the field at fault. */
 enum err event_validate(const struct schema_message *m,
                         const ProtobufCMessage *body, char field[96])
