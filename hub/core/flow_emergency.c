@@ -145,7 +145,11 @@ static bool hold_was_last(const struct flow_in *in)
 static void await_triage(const struct flow_in *in, Pb__CaseState *next,
                          struct effects *fx)
 {
-    (void)next;
+    const Pb__EmergencyRequested *b =
+        (const Pb__EmergencyRequested *)in->event->body;
+    next->has_unable = 1;
+    next->unable =
+        b->registration == PB__REGISTRATION__UNREGISTERED_UNABLE;
     flow_start(fx, DEADLINE_FIRST_ANSWER, in->now_ms + FIRST_ANSWER_MS, NULL);
 }
 

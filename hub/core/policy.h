@@ -46,7 +46,8 @@ enum predicate {
     PRED_BREAKGLASS = 1 << 4,
     PRED_ASKED = 1 << 5,           /* answers or is told about its own request */
     PRED_SESSION = 1 << 6,
-    PRED_ENABLED_BY_PREFECTURE = 1 << 7
+    PRED_ENABLED_BY_PREFECTURE = 1 << 7,
+    PRED_UNABLE_TO_CONSENT = 1 << 8 /* said so in the request */
 };
 
 struct policy_ask {

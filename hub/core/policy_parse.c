@@ -46,6 +46,7 @@ const char *const LAYER_NAMES[LAYERS] = {
 static const char *const PREDICATE_NAMES[] = {
     "address_protected", "chosen", "existing", "same_government",
     "breakglass",        "asked",  "session",  "enabled_by_prefecture",
+    "unable_to_consent",
 };
 static const char *const COLUMNS[POLICY_FILES][16] = {
     [POLICY_VOCAB] = {"kind", "code", "ja", "en"},

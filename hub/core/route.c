@@ -188,6 +188,8 @@ static unsigned predicates(const struct facts *f, const Pb__CaseState *s,
     unsigned p = f->address_protected ? PRED_ADDRESS_PROTECTED : 0;
     if (s != NULL && s->chosen != NULL && strcmp(s->chosen, to->code) == 0)
         p |= PRED_CHOSEN;
+    if (s != NULL && s->unable)
+        p |= PRED_UNABLE_TO_CONSENT;
     if (case_member(s, to->code))
         p |= PRED_ASKED;
     if (supports(f, s, to, now_ms))

@@ -4,8 +4,8 @@
  * Bytes: the head's signature, every leaf canonical and in its place, times
  * never going back, every tile, the root, consistency with an older head.
  * Meaning (M-1...): a RELEASE follows a DECISION of the same event for the
- * same agency; what it releases and withholds do not overlap; no consent is
- * relied on after its withdrawal; the policy had been activated; DELIVERED
+ * same agency and releases no more; what it releases and withholds do not
+ * overlap; no consent is relied on after its withdrawal; the policy had been activated; DELIVERED
  * follows the RELEASE of that event; nodes act only while active. */
 #include "hub/ctl/ctl.h"
 #include "hub/ctl/tiles.h"
@@ -174,10 +174,13 @@ int cmd_audit_checkpoint(struct ctl *c)
 
 /* ---- verify ---- */
 
+#define LEAVES_MAX (UINT64_C(1) << 36) /* more would not fit on a disk */
+
 struct entry { /* what later leaves are held against */
     uint8_t kind;
     uint8_t event[ID_BYTES], subject[ID_BYTES];
     char peer[AGENCY_MAX];
+    uint64_t released;
 };
 struct consent_state {
     uint8_t ref[ID_BYTES], subject[ID_BYTES];
@@ -241,6 +244,8 @@ static void check_release(struct verifying *v, const Pb__AuditLeaf *l)
         finding(v, "M-1", "判断の記録のない開示", "release without its decision");
     if ((l->released & l->withheld) != 0 || l->outcome == 0)
         finding(v, "M-2", "渡した区分と伏せた区分が矛盾", "released and withheld contradict");
+    if (d != NULL && (l->released & ~d->released) != 0)
+        finding(v, "M-7", "判断より多くの開示", "releases more than was decided");
     for (size_t i = 0; i < l->n_consent; i++) {
         const struct consent_state *k = find_consent(v, l->consent[i]);
         if (k == NULL || k->withdrawn)
@@ -348,6 +353,7 @@ static void check_leaf(struct verifying *v, struct slice bytes)
         memcpy(e->event, l->event_id.data, ID_BYTES);
     if (l->peer != NULL)
         snprintf(e->peer, sizeof(e->peer), "%s", l->peer);
+    e->released = l->released;
     if (l->index != v->at)
         finding(v, "B-2", "記録の順番が違う", "leaf out of place");
     if (l->time_ms < v->last_ms)
@@ -383,30 +389,39 @@ static bool read_entries(struct verifying *v, const char *folder)
     return whole;
 }
 
-/* origin+keyid+base64(01 key) */
+/* The key of a line origin+keyid+base64(01 key), not yet compared. */
+static bool parse_vkey(const char *text, char origin[ORIGIN_MAX],
+                       uint8_t key[KEY_BYTES])
+{
+    const char *at = strchr(text, '+');
+    uint8_t raw[1 + KEY_BYTES];
+    size_t n = 0;
+    if (at == NULL || at - text >= ORIGIN_MAX || strlen(at) <= 10 ||
+        sodium_base642bin(raw, sizeof(raw), at + 10, strcspn(at + 10, "\n"),
+                          NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
+        n != sizeof(raw))
+        return false;
+    snprintf(origin, ORIGIN_MAX, "%.*s", (int)(at - text), text);
+    memcpy(key, raw + 1, KEY_BYTES);
+    return true;
+}
+
+/* Read, written again, and compared: so the key's id is right as well. */
 static enum err read_vkey(const char *path, char origin[ORIGIN_MAX],
                           uint8_t key[KEY_BYTES])
 {
-    struct buf b = {0};
+    struct buf b = {0}, same = {0};
     enum err e = file_read(path, 1024, &b);
-    char *text = (char *)b.p, *key_at = NULL;
-    uint8_t raw[1 + KEY_BYTES];
-    size_t n = 0;
-    if (e == ERR_OK && (key_at = strrchr(text, '\n')) != NULL)
-        *key_at = '\0';
     if (e == ERR_OK)
-        key_at = strchr(text, '+');
-    if (e == ERR_OK && key_at != NULL && key_at - text < ORIGIN_MAX &&
-        strlen(key_at) > 10 &&
-        sodium_base642bin(raw, sizeof(raw), key_at + 10, strlen(key_at + 10),
-                          NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) == 0 &&
-        n == sizeof(raw) && raw[0] == 1) {
-        snprintf(origin, ORIGIN_MAX, "%.*s", (int)(key_at - text), text);
-        memcpy(key, raw + 1, KEY_BYTES);
-    } else if (e == ERR_OK) {
-        e = ERR_INTEGRITY;
+        e = b.n > 0 && parse_vkey((char *)b.p, origin, key) ? ERR_OK
+                                                            : ERR_INTEGRITY;
+    if (e == ERR_OK) {
+        checkpoint_vkey(origin, key, &same);
+        buf_addc(&same, '\n');
+        e = slice_eq(buf_slice(&b), buf_slice(&same)) ? ERR_OK : ERR_INTEGRITY;
     }
     buf_fini(&b);
+    buf_fini(&same);
     return e;
 }
 
@@ -501,6 +516,8 @@ int cmd_audit_verify(struct ctl *c)
     snprintf(path, sizeof(path), "%s/checkpoint", folder);
     if (e == ERR_OK)
         e = open_note(path, origin, key, &head);
+    if (e == ERR_OK && head.size > LEAVES_MAX)
+        e = ERR_INTEGRITY;
     if (e == ERR_OK && c->older != NULL)
         e = open_note(c->older, origin, key, &older);
     if (e != ERR_OK)

@@ -144,7 +144,7 @@ static void bad_tables_stop_the_start(void **state)
     struct region *r = *state;
     region_stop(r);
     region_write(r, "nodes.tsv", slice_str("node\tagency\nh1\tX\n"));
-    refuses_to_start(r, ERR_CONF_SYNTAX);
+    refuses_to_start(r, ERR_CSV_HEADER);
     region_write_nodes(r);
     region_start(r);
 }

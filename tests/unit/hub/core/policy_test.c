@@ -197,7 +197,8 @@ static const struct expected {
     {"073", "EMERGENCY_REQUESTED", "UNREGISTERED_ABLE", "P_EMG", "R_HUBC", CONSENT, 0, 0, REGISTRATION " G_ELIG_DETAIL"},
     {"074", "EMERGENCY_REQUESTED", "UNREGISTERED_UNABLE", "P_EMG", "R_HUBC", FREE, 0, 0, "G_META G_ID G_CONTACT G_GUARD G_CARE G_MED_MIN G_PHYS_MIN"},
     {"075", "STAY_CANVASS", "", "P_EMG", "R_SHORT", FREE, 0, 0, "G_CARE_CLASS"},
-    {"076", "STAY_CONFIRMED", "", "P_EMG", "R_SHORT", FREE, PRED_CHOSEN, 0, STAY},
+    {"076", "STAY_CONFIRMED", "", "P_EMG", "R_SHORT", CONSENT, PRED_CHOSEN, 0, STAY},
+    {"076", "STAY_CONFIRMED", "", "P_EMG", "R_SHORT", FREE, PRED_CHOSEN | PRED_UNABLE_TO_CONSENT, 0, STAY},
     {"077", "STAY_RELEASED", "", "P_EMG", "R_SHORT", FREE, 0, 0, "G_META"},
     {"A01", "FILING_RECEIVED", "", "P_FIL", "R_HOSP", FREE, PRED_ASKED, 0, "G_META"},
     {"A02", "INTRO_ANSWERED", "", "P_TRA", "R_HOSP", FREE, PRED_ASKED, 0, "G_META"},
@@ -237,7 +238,8 @@ static const struct cited {
     {"009 consent comes before the arrangement", "FILING_SUBMITTED", "SOCHI_CEASE", "P_PD", "R_HC", "R009", ENABLED, WITH},
     {"009 the arrangement serves without", "FILING_SUBMITTED", "SOCHI_CEASE", "P_PD", "R_HC", "R009B", ENABLED, WITHOUT},
     {"076 consent comes before danger to life", "STAY_CONFIRMED", "", "P_EMG", "R_SHORT", "R076", PRED_CHOSEN, WITH},
-    {"076 danger to life serves without", "STAY_CONFIRMED", "", "P_EMG", "R_SHORT", "R076L", PRED_CHOSEN, WITHOUT},
+    {"076 danger to life serves without", "STAY_CONFIRMED", "", "P_EMG", "R_SHORT", "R076L", PRED_CHOSEN | PRED_UNABLE_TO_CONSENT, WITHOUT},
+    {"076 but only when the person cannot be asked", "STAY_CONFIRMED", "", "P_EMG", "R_SHORT", "DEFAULT", PRED_CHOSEN, WITHOUT},
     {"076 the one not chosen gets nothing", "STAY_CONFIRMED", "", "P_EMG", "R_SHORT", "DEFAULT", 0, EITHER},
 }; /* clang-format on */
 
@@ -254,7 +256,7 @@ static const char *const VARIANTS[] = {
     "",           "MP_ADMIT",          "MP_RENEW",
     "MP_END",     "PERIODIC",          "SOCHI_CEASE",
     "REGISTERED", "UNREGISTERED_ABLE", "UNREGISTERED_UNABLE"};
-#define UNPROTECTED (0xffu & ~PRED_ADDRESS_PROTECTED)
+#define UNPROTECTED (0x1ffu & ~PRED_ADDRESS_PROTECTED)
 static const unsigned FACTS[] = {UNPROTECTED, 0, ENABLED,
                                  PRED_ADDRESS_PROTECTED | PRED_CHOSEN | SAME};
 
