@@ -214,8 +214,7 @@ enum err heads_extend(struct heads *h, const struct checkpoint *base,
                       size_t n)
 {
     const struct checkpoint *known = of_size(h, c->size);
-    if (c->size < base->size ||
-        (known != NULL && c->size > 0 && !same_root(known, c)))
+    if (known != NULL && c->size > 0 && !same_root(known, c))
         return ERR_DLV_FORK;
     enum err e = proof_check_consistency(base->size, base->root, c->size,
                                          c->root, path, n);

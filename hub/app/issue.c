@@ -411,9 +411,13 @@ struct holders {
 
 static bool collect_holder(void *ctx, const char *agency, uint64_t classes)
 {
+    const uint64_t identity = class_bit(PB__DATA_CLASS__G_ID) |
+                              class_bit(PB__DATA_CLASS__G_ID_GIVEN);
     struct holders *hs = ctx;
     if (hs->n == MAX_RECIPIENTS)
         return false;
+    if ((classes & identity) == 0)
+        return true; /* never knew whom it was about: nothing to tell (I-13) */
     snprintf(hs->agency[hs->n], AGENCY_MAX, "%s", agency);
     hs->classes[hs->n++] = classes;
     return true;

@@ -1,4 +1,4 @@
-/* frame_fuzz.c - libFuzzer target for frame_check (W-100..W-104). The input
+/* frame_fuzz.c - libFuzzer target for frame_check. The input
  * is cut into frames: each begins with two bytes, its length. */
 #include "proto/wire/frame.h"
 #include <assert.h>

@@ -333,6 +333,16 @@ static json_int_t hub_count(struct peer *p, const char *key)
     return v;
 }
 
+static bool is_forked(struct peer *p)
+{
+    struct node_answer a;
+    assert_int_equal(node_do(p->s, "status", NULL, 0, &a), ERR_OK);
+    bool forked =
+        json_is_true(json_object_get(json_object_get(a.json, "hub"), "forked"));
+    node_answer_fini(&a);
+    return forked;
+}
+
 static size_t inbox_size(struct peer *p)
 {
     struct node_answer a;
@@ -410,8 +420,10 @@ static void a_forked_log_stops_deliveries_until_cleared(void **state)
     randombytes_buf(p->n.hub.delivery_id, 16);
     deliver(p, HONEST, 1); /* another log of the same size */
     UNTIL(p, evidence(p));
+    assert_true(is_forked(p));
     node_close(&p->s);
     assert_int_equal(node_open(p->n.conf, NODE_ONLINE, stderr, &p->s), ERR_OK);
+    assert_true(is_forked(p));
     p->fetches[0] = 0;
     turns(p, 50);
     assert_int_equal(p->fetches[0], 0);
@@ -422,6 +434,20 @@ static void a_forked_log_stops_deliveries_until_cleared(void **state)
     p->seen_size = 0;
     deliver(p, HONEST, 1);
     UNTIL(p, p->acks == 2);
+}
+
+static void a_proof_from_a_head_we_never_told_is_refused(void **state)
+{
+    struct peer *p = *state;
+    UNTIL(p, p->fetches[0] > 0);
+    deliver(p, HONEST, 0);
+    UNTIL(p, p->acks == 1);
+    UNTIL(p, p->seen_size == 4);
+    p->seen_size = 2;
+    deliver_at(p, HONEST, 1, 8);
+    UNTIL(p, hub_count(p, "refused") == 1);
+    assert_false(is_forked(p));
+    assert_int_equal(p->acks, 1);
 }
 
 static void a_log_that_shrinks_is_a_fork(void **state)
@@ -637,6 +663,7 @@ int main(void)
         CASE(a_delivery_is_stored_and_then_acknowledged),
         CASE(a_forged_delivery_is_never_acknowledged),
         CASE(a_forked_log_stops_deliveries_until_cleared),
+        CASE(a_proof_from_a_head_we_never_told_is_refused),
         CASE(a_log_that_shrinks_is_a_fork),
         CASE(what_a_module_does_not_take_is_offered_again),
         CASE(the_local_socket_answers_after_the_hub),

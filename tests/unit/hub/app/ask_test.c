@@ -22,11 +22,14 @@ static void every_answer_is_one_object_with_a_schema(void **state) /* W-132 */
     static const struct {
         const char *what, *schema;
     } ALL[] = {
-        {"status", "tsunagi.status/1"},     {"cases", "tsunagi.case-list/1"},
-        {"parked", "tsunagi.park/1"},       {"metrics", "tsunagi.metrics/1"},
+        {"status", "tsunagi.status/1"},
+        {"cases", "tsunagi.case-list/1"},
+        {"parked", "tsunagi.park/1"},
+        {"metrics", "tsunagi.metrics/1"},
         {"leaves", "tsunagi.audit-leaves/1"},
         {"checkpoint", "tsunagi.audit-checkpoint/1"},
-        {"reload", "tsunagi.config-reload/1"}, {"stop", "tsunagi.stop/1"},
+        {"reload", "tsunagi.config-reload/1"},
+        {"stop", "tsunagi.stop/1"},
     };
     struct region *r = *state;
     struct client *h1 = client(r, "h1");
@@ -79,8 +82,8 @@ static void raw_node_ask(struct client *c, const char *what, struct buf *out)
 
 static void refused_reads_like_unknown(void **state) /* W-131 I-13 */
 {
-    static const char *const FORBIDDEN[] = {"status", "cases", "case", "leaves",
-                                            "reload", "stop", "backup"};
+    static const char *const FORBIDDEN[] = {
+        "status", "cases", "case", "leaves", "reload", "stop", "backup"};
     struct region *r = *state;
     struct client *h1 = client(r, "h1");
     struct buf unknown = {0}, got = {0};
@@ -91,7 +94,8 @@ static void refused_reads_like_unknown(void **state) /* W-131 I-13 */
         assert_true(slice_eq(buf_slice(&unknown), buf_slice(&got)));
     }
     buf_reset(&got); /* a case that there is not, over the local socket */
-    control_ask(r, "case", "case", "01990000-0000-7000-8000-000000000000", &got);
+    control_ask(r, "case", "case", "01990000-0000-7000-8000-000000000000",
+                &got);
     assert_true(slice_eq(buf_slice(&unknown), buf_slice(&got)));
     assert_false(r->hub->stop);
     buf_fini(&unknown);
@@ -105,12 +109,13 @@ static void anyone_may_see_the_signed_head(void **state)
     ProtobufCMessage *m = NULL;
     struct checkpoint c;
     raw_node_ask(client(r, "h1"), "checkpoint", &raw);
-    assert_int_equal(unpack(&pb__answer__descriptor, buf_slice(&raw), &m), ERR_OK);
+    assert_int_equal(unpack(&pb__answer__descriptor, buf_slice(&raw), &m),
+                     ERR_OK);
     json_t *j = json_loads(((Pb__Answer *)m)->json, 0, NULL);
     const char *note = json_string_value(json_object_get(j, "note"));
-    assert_int_equal(checkpoint_open(slice_str(note), ORIGIN,
-                                     r->hub->log_keys.pub.sign, &c),
-                     ERR_OK);
+    assert_int_equal(
+        checkpoint_open(slice_str(note), ORIGIN, r->hub->log_keys.pub.sign, &c),
+        ERR_OK);
     assert_int_equal(c.size, store_log_size(r->hub->store));
     json_decref(j);
     unpack_free(&m);
@@ -144,14 +149,15 @@ static void a_backup_is_a_store_of_the_same_log(void **state)
     struct region *r = *state;
     struct client *h1 = client(r, "h1");
     post_sample(h1, "FILING_SUBMITTED", "person", "filing", C1, "P_FIL");
-    char *folder = region_path(r, "copy"), *path = region_path(r, "copy/hub.db"),
+    char *folder = region_path(r, "copy"),
+         *path = region_path(r, "copy/hub.db"),
          *anchor = region_path(r, "copy-anchor"),
          *kek = region_path(r, "keys/kek");
     assert_int_equal(mkdir(folder, 0700), 0);
     uint64_t size = store_log_size(r->hub->store);
     json_decref(asked(r, "backup", "path", path));
-    struct store_config c = {.dir = folder, .anchor_path = anchor,
-                             .kek_path = kek};
+    struct store_config c = {
+        .dir = folder, .anchor_path = anchor, .kek_path = kek};
     struct store *s = NULL;
     struct buf why = {0};
     assert_int_equal(store_open(&c, &s, &why), ERR_OK);

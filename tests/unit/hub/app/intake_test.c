@@ -1,4 +1,5 @@
-/* intake_test.c - what the hub takes in, what it refuses, and how it says so. */
+/* intake_test.c - what the hub takes in, what it refuses, and how it says so.
+ */
 #include "tests/unit/hub/app/region.h"
 
 #define H1 "MI-4910100017"
@@ -123,14 +124,14 @@ static void only_the_hub_makes_its_own_types(void **state) /* W-012 */
                      ERR_OK);
     Pb__Event *e = (Pb__Event *)ev;
     assert_int_equal(
-        unpack(&pb__event_header__descriptor, pb_slice(e->header), &hd), ERR_OK);
+        unpack(&pb__event_header__descriptor, pb_slice(e->header), &hd),
+        ERR_OK);
     Pb__EventHeader own = *(Pb__EventHeader *)hd;
     own.agency = (char *)(uintptr_t)h1->agency;
     own.node = h1->keys.pub.node;
     assert_int_equal(pack(&own.base, &header), ERR_OK);
-    assert_int_equal(sign_make(SIGN_EVENT, buf_slice(&header), s.secret,
-                               signature),
-                     ERR_OK);
+    assert_int_equal(
+        sign_make(SIGN_EVENT, buf_slice(&header), s.secret, signature), ERR_OK);
     Pb__Event forged = *e;
     forged.header = pb_borrow(buf_slice(&header));
     forged.signature = (ProtobufCBinaryData){SIGNATURE_BYTES, signature};
@@ -226,7 +227,8 @@ static void a_repeat_gets_the_first_receipt_again(void **state) /* W-111 */
     client_close(h1);
     region_stop(r);
     region_start(r);
-    Pb__Receipt *b = exchange(client(r, "h1"), s.lane, buf_slice(&packed), &again);
+    Pb__Receipt *b =
+        exchange(client(r, "h1"), s.lane, buf_slice(&packed), &again);
     assert_true(slice_eq(buf_slice(&first), buf_slice(&again)));
     receipt_free(&a);
     receipt_free(&b);
@@ -317,7 +319,8 @@ static const char *send_offer(struct client *s1, const struct got *asked)
     return post(s1, &s);
 }
 
-static void a_late_answer_is_answered_never_applied(void **state) /* W-114 I-8 */
+static void
+a_late_answer_is_answered_never_applied(void **state) /* W-114 I-8 */
 {
     struct region *r = *state;
     struct client *b1 = client(r, "b1"), *s1 = client(r, "s1");
@@ -336,9 +339,11 @@ static void a_late_answer_is_answered_never_applied(void **state) /* W-114 I-8 *
                                       asked.d->case_token.data, &found, &id),
                      ERR_OK);
     assert_true(found);
-    assert_int_equal(store_case_get(r->hub->store, id, &before, &person), ERR_OK);
+    assert_int_equal(store_case_get(r->hub->store, id, &before, &person),
+                     ERR_OK);
     assert_string_equal(send_offer(s1, &asked), "late");
-    assert_int_equal(store_case_get(r->hub->store, id, &after, &person), ERR_OK);
+    assert_int_equal(store_case_get(r->hub->store, id, &after, &person),
+                     ERR_OK);
     assert_int_equal(before->version, after->version);
     assert_int_equal(after->n_offer, 0);
     case_free(&before);
@@ -352,8 +357,8 @@ static void a_late_answer_is_answered_never_applied(void **state) /* W-114 I-8 *
 
 /* ---- limits ---- */
 
-static const char *send_raw(struct client *c, struct slice packed, uint32_t *retry,
-                            struct id *about)
+static const char *send_raw(struct client *c, struct slice packed,
+                            uint32_t *retry, struct id *about)
 {
     client_send(c, LANE_NORMAL, VERB_SEND, packed);
     return want_error(c, LANE_NORMAL, retry, about);
@@ -368,7 +373,8 @@ static void pack_next(struct client *c, struct buf *out, struct id *id)
     sent_pack(&s, out);
 }
 
-static void nothing_overtakes_what_was_turned_away(void **state) /* W-116 W-151 */
+static void
+nothing_overtakes_what_was_turned_away(void **state) /* W-116 W-151 */
 {
     struct region *r = *state;
     struct client *h1 = client(r, "h1"), *p1 = client(r, "p1");
@@ -388,8 +394,8 @@ static void nothing_overtakes_what_was_turned_away(void **state) /* W-116 W-151 
     assert_true(retry > 0); /* W-150 */
     assert_true(id_eq(about, id[2]));
     /* another node is as fast as ever */
-    assert_string_equal(post_sample(p1, "EMERGENCY_REGISTERED", "x", NULL, NULL,
-                                    NULL), "");
+    assert_string_equal(
+        post_sample(p1, "EMERGENCY_REGISTERED", "x", NULL, NULL, NULL), "");
     r->hub->config.rate = 1000000;
     r->hub->config.burst = 1000;
     usleep(3000);
@@ -472,7 +478,8 @@ static void a_bad_event_is_answered_with_its_id(void **state) /* W-150 */
     uint32_t retry = 1;
     pack_next(h1, &m, &id);
     m.p[m.n - 1] ^= 1; /* a part that no longer fits its commitment */
-    assert_string_equal(send_raw(h1, buf_slice(&m), &retry, &about), "E-EVT-006");
+    assert_string_equal(send_raw(h1, buf_slice(&m), &retry, &about),
+                        "E-EVT-006");
     assert_true(id_eq(about, id));
     assert_int_equal(retry, 0);
     buf_fini(&m);

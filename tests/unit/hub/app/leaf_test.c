@@ -69,7 +69,8 @@ static void no_leaf_says_who_or_what(void **state) /* W-174 I-11 */
         assert_true(b.n <= 4096);
         for (size_t k = 0; k < NELEM(SECRETS); k++)
             if (mentions(buf_slice(&b), SECRETS[k]))
-                fail_msg("leaf %llu holds %s", (unsigned long long)i, SECRETS[k]);
+                fail_msg("leaf %llu holds %s", (unsigned long long)i,
+                         SECRETS[k]);
         assert_null(memmem(b.p, b.n, token, sizeof(token)));
         buf_fini(&b);
         Pb__AuditLeaf *l = leaf_at(r, i);

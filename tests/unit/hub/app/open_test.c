@@ -10,9 +10,9 @@ static void some_events(struct region *r, int n)
         char filing[32];
         snprintf(filing, sizeof(filing), "filing %llu",
                  (unsigned long long)h1->seq[LANE_NORMAL]);
-        assert_string_equal(post_sample(h1, "FILING_SUBMITTED", "person", filing,
-                                        C1, "P_FIL"),
-                            "");
+        assert_string_equal(
+            post_sample(h1, "FILING_SUBMITTED", "person", filing, C1, "P_FIL"),
+            "");
     }
     client_close(h1);
 }

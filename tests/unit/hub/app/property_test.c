@@ -150,9 +150,9 @@ static bool withdrawn(const struct audit *a, uint64_t at,
             grant = l;
         if (l->kind != PB__LEAF_KIND__CONSENT_REVOKE || grant == NULL)
             continue;
-        if (names || (l->n_consent == 0 &&
-                      slice_eq(pb_slice(l->subject_handle),
-                               pb_slice(grant->subject_handle))))
+        if (names ||
+            (l->n_consent == 0 && slice_eq(pb_slice(l->subject_handle),
+                                           pb_slice(grant->subject_handle))))
             return true;
     }
     assert_non_null(grant); /* relied on what was given */
@@ -199,9 +199,9 @@ static void audit_proofs(struct region *r, const struct merkle *m,
 {
     struct hash path[PROOF_MAX];
     size_t n;
-    assert_int_equal(merkle_inclusion(m, some, m->size, store_tile, r->hub->store,
-                                      path, &n),
-                     ERR_OK);
+    assert_int_equal(
+        merkle_inclusion(m, some, m->size, store_tile, r->hub->store, path, &n),
+        ERR_OK);
     assert_int_equal(
         proof_check_inclusion(some, m->size, hash_at(r, some), path, n, root),
         ERR_OK);

@@ -32,12 +32,10 @@
 static const struct {
     const char *node, *agency;
 } NODES[CLIENTS] = {
-    {"h1", "MI-4910100017"},  {"p1", "WO-4931000014"},
-    {"p1/b", "WO-4931000014"}, {"s1", "WO-4911000018"},
-    {"s2", "WO-4911000026"},  {"s3", "WO-4911000034"},
-    {"k1", "OW-K1-492019"},   {"b1", "OW-B1-49"},
-    {"c1", "HC-492019-01"},   {"c2", "HC-490008-01"},
-    {"o1", "OW-HOUSE-49"},    {"m1", "LG-492019"},
+    {"h1", "MI-4910100017"}, {"p1", "WO-4931000014"}, {"p1/b", "WO-4931000014"},
+    {"s1", "WO-4911000018"}, {"s2", "WO-4911000026"}, {"s3", "WO-4911000034"},
+    {"k1", "OW-K1-492019"},  {"b1", "OW-B1-49"},      {"c1", "HC-492019-01"},
+    {"c2", "HC-490008-01"},  {"o1", "OW-HOUSE-49"},   {"m1", "LG-492019"},
 };
 
 /* One delivery as its node took it. */
@@ -88,8 +86,9 @@ static inline void run_command(const char *format, const char *a, const char *b)
 {
     char line[512];
     /* the formats are those of this file and its tests */
-    int n = b != NULL ? snprintf(line, sizeof(line), "%s '%s' '%s'", format, a, b)
-                      : snprintf(line, sizeof(line), "%s '%s'", format, a);
+    int n = b != NULL
+                ? snprintf(line, sizeof(line), "%s '%s' '%s'", format, a, b)
+                : snprintf(line, sizeof(line), "%s '%s'", format, a);
     assert_true(n > 0 && (size_t)n < sizeof(line));
     assert_int_equal(system(line), 0);
 }
@@ -147,9 +146,9 @@ static inline void region_config(const struct region *r, struct hub_config *c)
 
 static inline void config_free(struct hub_config *c)
 {
-    char *const all[] = {c->data,     c->state, c->hub_key, c->log_key,
-                         c->kek,      c->nodes, c->policy,  c->agencies,
-                         c->urgent,   c->normal, c->control, c->origin};
+    char *const all[] = {c->data,   c->state,  c->hub_key, c->log_key,
+                         c->kek,    c->nodes,  c->policy,  c->agencies,
+                         c->urgent, c->normal, c->control, c->origin};
     for (size_t i = 0; i < NELEM(all); i++)
         free(all[i]);
 }
@@ -189,7 +188,8 @@ static inline void region_make_keys(struct region *r)
     struct node_keys hub, log;
     keys_make(&hub, "hub");
     keys_make(&log, "log");
-    char *a = region_path(r, "keys/hub.key"), *b = region_path(r, "keys/log.key");
+    char *a = region_path(r, "keys/hub.key"),
+         *b = region_path(r, "keys/log.key");
     assert_int_equal(keys_write(a, &hub), ERR_OK);
     assert_int_equal(keys_write(b, &log), ERR_OK);
     free(a);
@@ -318,8 +318,8 @@ static inline struct client *client(struct region *r, const char *name)
     const char *const ends[] = {r->urgent, r->normal};
     for (int i = 0; i < LANE_COUNT; i++)
         if (c->lane[i] == NULL)
-            c->lane[i] = dealer(r, &c->keys, r->hub->keys.pub.curve, ends[i],
-                                NULL);
+            c->lane[i] =
+                dealer(r, &c->keys, r->hub->keys.pub.curve, ends[i], NULL);
     return c;
 }
 
@@ -442,7 +442,8 @@ static inline void sent(struct sent *s, struct client *c, const char *type,
 }
 
 /* whom: an agency's code, or R_X@49201. */
-static inline void sent_to(struct sent *s, const char *whom, const char *purpose)
+static inline void sent_to(struct sent *s, const char *whom,
+                           const char *purpose)
 {
     size_t i = s->routing.n_to++;
     assert_true(i < SENT_TO);
@@ -646,12 +647,12 @@ static inline void take_one(struct client *c, int lane,
     struct hash path[PROOF_MAX];
     struct buf plain = {0};
     box_shared(shared, c->r->hub->keys.pub.box, c->keys.box_secret);
-    assert_int_equal(box_open(shared, pb_slice(boxed->nonce),
-                              pb_slice(boxed->box), &plain),
-                     ERR_OK);
-    assert_int_equal(unpack(&pb__signed_delivery__descriptor, buf_slice(&plain),
-                            &signed_m),
-                     ERR_OK);
+    assert_int_equal(
+        box_open(shared, pb_slice(boxed->nonce), pb_slice(boxed->box), &plain),
+        ERR_OK);
+    assert_int_equal(
+        unpack(&pb__signed_delivery__descriptor, buf_slice(&plain), &signed_m),
+        ERR_OK);
     const Pb__SignedDelivery *s = (const Pb__SignedDelivery *)signed_m;
     assert_int_equal(sign_check(SIGN_DELIVERY, pb_slice(s->delivery),
                                 pb_slice(s->signature),
@@ -661,13 +662,14 @@ static inline void take_one(struct client *c, int lane,
         unpack(&pb__delivery__descriptor, pb_slice(s->delivery), &d), ERR_OK);
     struct got g = {.d = (Pb__Delivery *)d, .lane = lane};
     size_t n = hashes_of(g.d->inclusion, g.d->n_inclusion, path);
-    assert_int_equal(proof_check_inclusion(g.d->release_index, head->size,
-                                           proof_leaf(pb_slice(g.d->release_leaf)),
-                                           path, n, head->root),
-                     ERR_OK);
-    assert_int_equal(unpack(&pb__audit_leaf__descriptor,
-                            pb_slice(g.d->release_leaf), &leaf),
-                     ERR_OK);
+    assert_int_equal(
+        proof_check_inclusion(g.d->release_index, head->size,
+                              proof_leaf(pb_slice(g.d->release_leaf)), path, n,
+                              head->root),
+        ERR_OK);
+    assert_int_equal(
+        unpack(&pb__audit_leaf__descriptor, pb_slice(g.d->release_leaf), &leaf),
+        ERR_OK);
     g.leaf = (Pb__AuditLeaf *)leaf;
     assert_int_equal(event_open_released(pb_slice(g.d->event_header),
                                          pb_slice(g.d->event_signature),
@@ -695,7 +697,8 @@ static inline void take_head(struct client *c, const Pb__Deliveries *d,
     size_t n = hashes_of(d->consistency, d->n_consistency, path);
     if (d->from_size == c->seen.size)
         assert_int_equal(proof_check_consistency(c->seen.size, c->seen.root,
-                                                 head->size, head->root, path, n),
+                                                 head->size, head->root, path,
+                                                 n),
                          ERR_OK);
     if (head->size > c->seen.size)
         c->seen = *head;
@@ -867,7 +870,8 @@ static inline const char *control(struct region *r, const char *what,
     struct buf raw = {0};
     ProtobufCMessage *m = NULL;
     control_ask(r, what, key, value, &raw);
-    assert_int_equal(unpack(&pb__answer__descriptor, buf_slice(&raw), &m), ERR_OK);
+    assert_int_equal(unpack(&pb__answer__descriptor, buf_slice(&raw), &m),
+                     ERR_OK);
     const Pb__Answer *a = (const Pb__Answer *)m;
     const char *code = a->code == NULL || a->code[0] == '\0'
                            ? ""

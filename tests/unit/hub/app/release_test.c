@@ -16,9 +16,9 @@ static void post_filings(struct client *h1, int n)
     for (int i = 0; i < n; i++) {
         char filing[24];
         snprintf(filing, sizeof(filing), "filing %d of %d", i, n);
-        assert_string_equal(post_sample(h1, "FILING_SUBMITTED", "person", filing,
-                                        C1, "P_FIL"),
-                            "");
+        assert_string_equal(
+            post_sample(h1, "FILING_SUBMITTED", "person", filing, C1, "P_FIL"),
+            "");
     }
 }
 
@@ -53,7 +53,8 @@ static void nothing_leaves_without_credit(void **state) /* W-120 */
     assert_int_equal(fetch_for(c1, LANE_NORMAL, 2, 400), 1);
 }
 
-static void events_arrive_in_the_order_of_acceptance(void **state) /* W-124 I-7 */
+static void
+events_arrive_in_the_order_of_acceptance(void **state) /* W-124 I-7 */
 {
     struct region *r = *state;
     struct client *h1 = client(r, "h1"), *c1 = client(r, "c1");
@@ -114,9 +115,9 @@ static void the_sender_counts_again_at_release(void **state)
 {
     struct region *r = *state;
     struct client *h1 = client(r, "h1"), *c2 = client(r, "c2");
-    assert_string_equal(post_sample(h1, "PD_CANDIDATE_NOTIFIED", "person", "plan",
-                                    C2, "P_PD"),
-                        "");
+    assert_string_equal(
+        post_sample(h1, "PD_CANDIDATE_NOTIFIED", "person", "plan", C2, "P_PD"),
+        "");
     assert_int_equal(fetch(c2, LANE_NORMAL), 1);
     assert_string_equal(last_got(c2)->d->basis, "LB_LAW");
 }
@@ -186,8 +187,8 @@ static void it_comes_again_under_the_same_leaf(void **state) /* W-125 */
     struct got *a = &p1->got[0], *b = &p1->got[1];
     assert_memory_equal(a->d->delivery_id.data, b->d->delivery_id.data, 16);
     assert_int_equal(a->d->release_index, b->d->release_index);
-    assert_true(slice_eq(pb_slice(a->d->release_leaf),
-                         pb_slice(b->d->release_leaf)));
+    assert_true(
+        slice_eq(pb_slice(a->d->release_leaf), pb_slice(b->d->release_leaf)));
     /* another consent: decided anew, under a new leaf */
     give(h1, "person", "other", S1, "P_REG");
     reconnect(p1);
@@ -252,8 +253,8 @@ static void a_neighbour_takes_over_what_a_node_leaves(void **state) /* I-10 */
 
 /* ---- acknowledgements ---- */
 
-static uint64_t strays(struct region *r, struct client *by,
-                       const struct got *g, struct slice leaf)
+static uint64_t strays(struct region *r, struct client *by, const struct got *g,
+                       struct slice leaf)
 {
     uint64_t before = r->hub->count.stray_acks;
     struct frame f;
@@ -317,14 +318,15 @@ static void housing_gets_an_event_of_the_hubs_own(void **state) /* W-129 */
     struct region *r = *state;
     struct client *h1 = client(r, "h1"), *o1 = client(r, "o1");
     give(h1, "person", "consent", O1, "P_TRA");
-    assert_string_equal(post_sample(h1, "DISCHARGE_PLANNED", "person", "case", O1,
-                                    "P_TRA"),
-                        "");
+    assert_string_equal(
+        post_sample(h1, "DISCHARGE_PLANNED", "person", "case", O1, "P_TRA"),
+        "");
     assert_int_equal(fetch(o1, LANE_NORMAL), 1);
     const struct got *g = last_got(o1);
     assert_string_equal(g->event->schema->event_name, "MOVE_IN_PLANNED");
     assert_string_equal(g->event->header->agency, "HUB");
-    assert_memory_equal(g->d->sender_key.data, r->hub->keys.pub.sign, KEY_BYTES);
+    assert_memory_equal(g->d->sender_key.data, r->hub->keys.pub.sign,
+                        KEY_BYTES);
     assert_int_equal(g->leaf->released, BIT(G_ID) | BIT(G_HOUSING));
     /* nowhere in what was delivered: the hospital, its node, its key */
     const struct buf *p = &o1->plain;
@@ -342,9 +344,9 @@ static void without_consent_housing_gets_nothing(void **state) /* W-129 */
 {
     struct region *r = *state;
     struct client *h1 = client(r, "h1"), *o1 = client(r, "o1");
-    assert_string_equal(post_sample(h1, "DISCHARGE_PLANNED", "person", "case", O1,
-                                    "P_TRA"),
-                        "");
+    assert_string_equal(
+        post_sample(h1, "DISCHARGE_PLANNED", "person", "case", O1, "P_TRA"),
+        "");
     assert_int_equal(fetch_for(o1, LANE_NORMAL, 8, 100), 0);
     assert_int_equal(count_leaves(r, PB__LEAF_KIND__RELEASE), 0);
 }

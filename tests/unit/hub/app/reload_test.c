@@ -71,7 +71,8 @@ static void bad_tables_change_nothing(void **state)
     assert_ptr_equal(r->hub->registry, registry);
     assert_int_equal(store_log_size(r->hub->store), size);
     assert_string_equal(
-        post_sample(h1, "FILING_SUBMITTED", "person", "filing", C1, "P_FIL"), "");
+        post_sample(h1, "FILING_SUBMITTED", "person", "filing", C1, "P_FIL"),
+        "");
 }
 
 static void a_change_of_policy_is_leafed_once(void **state)
@@ -86,8 +87,9 @@ static void a_change_of_policy_is_leafed_once(void **state)
     assert_int_equal(count_leaves(r, PB__LEAF_KIND__POLICY_ACTIVATE), 2);
 }
 
-#define R020 "R020\t020\tconsent\tpermit\tADMISSION_RECORDED\tP_TRA\t" \
-             "R_PLAN R_LOCAL\tG_META G_ID G_ADM"
+#define R020                                                                   \
+    "R020\t020\tconsent\tpermit\tADMISSION_RECORDED\tP_TRA\t"                  \
+    "R_PLAN R_LOCAL\tG_META G_ID G_ADM"
 
 static void what_waits_is_decided_by_the_policy_of_its_release(void **state)
 { /* W-121 W-125 */

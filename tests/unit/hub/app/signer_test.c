@@ -75,10 +75,12 @@ static void both_reckonings_agree_at_every_size(void **state) /* W-175 */
     for (uint64_t size = 1; size <= 600; size++) {
         grow_both(b, s, size);
         buf_reset(&note);
-        assert_int_equal(signer_sign(s, size, merkle_root(&b->m), &note), ERR_OK);
+        assert_int_equal(signer_sign(s, size, merkle_root(&b->m), &note),
+                         ERR_OK);
     }
     assert_int_equal(
-        checkpoint_open(buf_slice(&note), ORIGIN, b->keys.pub.sign, &c), ERR_OK);
+        checkpoint_open(buf_slice(&note), ORIGIN, b->keys.pub.sign, &c),
+        ERR_OK);
     assert_int_equal(c.size, 600);
     buf_fini(&note);
     signer_close(&s);
@@ -95,7 +97,8 @@ static void a_differing_head_is_never_signed(void **state) /* W-175 */
     struct hash root = merkle_root(&b->m);
     root.b[7] ^= 1;
     assert_int_equal(signer_sign(s, 9, root, &note), ERR_INTEGRITY);
-    assert_int_equal(signer_sign(s, 8, merkle_root(&b->m), &note), ERR_INTEGRITY);
+    assert_int_equal(signer_sign(s, 8, merkle_root(&b->m), &note),
+                     ERR_INTEGRITY);
     assert_int_equal(note.n, 0);
     signer_close(&s); /* and what it had kept stays as it was */
     s = opened(b);
@@ -134,7 +137,8 @@ static void a_spoilt_state_is_refused(void **state)
     struct bench *b = *state;
     for (size_t i = 0; i < NELEM(BAD); i++) {
         struct signer *s = NULL;
-        assert_int_equal(file_replace(b->path, slice_str(BAD[i]), 0600), ERR_OK);
+        assert_int_equal(file_replace(b->path, slice_str(BAD[i]), 0600),
+                         ERR_OK);
         if (signer_open(ORIGIN, &b->keys, b->path, &s) != ERR_INTEGRITY)
             fail_msg("accepted state %zu", i);
         assert_null(s);

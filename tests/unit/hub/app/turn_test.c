@@ -20,7 +20,8 @@ static void pack_filing(struct client *c, const char *to, struct buf *out,
 static bool copy_holds(struct region *r, struct id id)
 {
     char *from = region_path(r, "data"), *to = region_path(r, "copy");
-    char *anchor = region_path(r, "anchor-of-copy"), *kek = region_path(r, "keys/kek");
+    char *anchor = region_path(r, "anchor-of-copy"),
+         *kek = region_path(r, "keys/kek");
     struct store_config c = {.dir = to, .anchor_path = anchor, .kek_path = kek};
     struct store *s = NULL;
     struct buf why = {0}, receipt = {0};
@@ -90,7 +91,8 @@ static void no_commit_no_receipt(void **state) /* W-110 I-1 I-17 */
     client_close(c1);
     region_stop(r);
     region_start(r);
-    Pb__Receipt *a = exchange(client(r, "h1"), LANE_NORMAL, buf_slice(&m), NULL);
+    Pb__Receipt *a =
+        exchange(client(r, "h1"), LANE_NORMAL, buf_slice(&m), NULL);
     assert_string_equal(outcome(a), "");
     assert_int_equal(r->hub->count.repeated, 0);
     receipt_free(&a);

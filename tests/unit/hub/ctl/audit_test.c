@@ -196,9 +196,9 @@ static void write_note(struct log *l, const char *name, uint64_t size,
 {
     struct checkpoint c = {.origin = ORIGIN, .size = size, .root = root};
     struct buf note = {0};
-    assert_int_equal(checkpoint_sign(&c, l->keys.sign_secret, l->keys.pub.sign,
-                                     &note),
-                     ERR_OK);
+    assert_int_equal(
+        checkpoint_sign(&c, l->keys.sign_secret, l->keys.pub.sign, &note),
+        ERR_OK);
     write_text(l, name, buf_slice(&note));
     buf_fini(&note);
 }
@@ -209,7 +209,8 @@ static void export_log(struct log *l)
     struct buf vkey = {0};
     write_entries(l, LEAVES);
     l->next = 0;
-    assert_int_equal(tiles_write(l->folder, LEAVES, next_leaf, l, &root), ERR_OK);
+    assert_int_equal(tiles_write(l->folder, LEAVES, next_leaf, l, &root),
+                     ERR_OK);
     write_note(l, "checkpoint", LEAVES, root);
     checkpoint_vkey(ORIGIN, l->keys.pub.sign, &vkey);
     buf_addc(&vkey, '\n');
@@ -243,8 +244,8 @@ static int verify(const struct log *l)
 /* ---- bytes ---- */
 
 static const char *const FILES[] = {
-    "checkpoint",      "log.vkey",        "tile/0/000",
-    "tile/0/001",      "tile/0/002.p/188", "tile/1/000.p/2",
+    "checkpoint",       "log.vkey",         "tile/0/000",
+    "tile/0/001",       "tile/0/002.p/188", "tile/1/000.p/2",
     "tile/entries/000", "tile/entries/001", "tile/entries/002.p/188",
 };
 

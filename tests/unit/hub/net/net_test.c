@@ -63,7 +63,8 @@ static void an_address_of_ones_own_is_refused(void **state) /* W-160 */
         h1->lane[LANE_NORMAL] =
             dealer(r, &h1->keys, r->hub->keys.pub.curve, r->normal, OWN[i]);
         client_send(h1, LANE_NORMAL, VERB_PING, SLICE_NONE);
-        assert_string_equal(want_error(h1, LANE_NORMAL, NULL, NULL), "E-NOD-003");
+        assert_string_equal(want_error(h1, LANE_NORMAL, NULL, NULL),
+                            "E-NOD-003");
         zmq_close(h1->lane[LANE_NORMAL]);
         h1->lane[LANE_NORMAL] = mine;
     }
@@ -102,8 +103,8 @@ static void the_urgent_lane_is_served_first(void **state) /* W-105 */
         struct sent s;
         struct buf m = {0};
         struct client *from = i == 29 ? b1 : h1;
-        sent(&s, from, i == 29 ? "EMERGENCY_REQUESTED" : "FILING_SUBMITTED", NULL,
-             "person", "case");
+        sent(&s, from, i == 29 ? "EMERGENCY_REQUESTED" : "FILING_SUBMITTED",
+             NULL, "person", "case");
         if (i < 29)
             sent_to(&s, C1, "P_FIL");
         sent_pack(&s, &m);
@@ -114,7 +115,8 @@ static void the_urgent_lane_is_served_first(void **state) /* W-105 */
     struct frame a, b;
     client_want(b1, LANE_URGENT, VERB_RECEIPT, &a);
     client_want(h1, LANE_NORMAL, VERB_RECEIPT, &b);
-    Pb__Receipt *urgent = open_receipt(r, a.body), *normal = open_receipt(r, b.body);
+    Pb__Receipt *urgent = open_receipt(r, a.body),
+                *normal = open_receipt(r, b.body);
     assert_true(urgent->leaf_index < normal->leaf_index);
     receipt_free(&urgent);
     receipt_free(&normal);
@@ -172,14 +174,14 @@ static void a_revoked_node_is_refused_from_its_next_message_on(void **state)
 static void *monitor(struct region *r, void *s)
 {
     void *m = zmq_socket(r->zmq, ZMQ_PAIR);
-    assert_int_equal(zmq_socket_monitor(s, "inproc://revoked",
-                                        ZMQ_EVENT_DISCONNECTED),
-                     0);
+    assert_int_equal(
+        zmq_socket_monitor(s, "inproc://revoked", ZMQ_EVENT_DISCONNECTED), 0);
     assert_int_equal(zmq_connect(m, "inproc://revoked"), 0);
     return m;
 }
 
-static void its_connection_is_closed_within_two_seconds(void **state) /* W-165 */
+static void
+its_connection_is_closed_within_two_seconds(void **state) /* W-165 */
 {
     struct region *r = *state;
     struct client *h1 = client(r, "h1"), *p1 = client(r, "p1");

@@ -65,7 +65,7 @@ static const struct {
     {"five of no prefecture", code_check_muni5, "99201", ERR_VAL_PREFECTURE},
 }; /* clang-format on */
 
-static void check_digits_follow_the_table(void **state)
+static void check_digits_follow_the_table(void **state) /* W-051 */
 {
     (void)state;
     for (size_t i = 0; i < NELEM(CASES); i++)
@@ -107,7 +107,7 @@ static const struct {
     {"MI", ERR_VAL_TYPE},
 }; /* clang-format on */
 
-static void agency_codes_follow_the_table(void **state)
+static void agency_codes_follow_the_table(void **state) /* W-011, W-051 */
 {
     (void)state;
     for (size_t i = 0; i < NELEM(AGENCIES); i++) {
@@ -131,7 +131,7 @@ static void prefecture_49_is_refused_unless_allowed(void **state)
     assert_int_equal(code_check_lg(slice_str("492019")), ERR_OK);
 }
 
-static void every_five_digits_have_one_check_digit(void **state)
+static void every_five_digits_have_one_check_digit(void **state) /* W-051 */
 {
     (void)state;
     for (unsigned v = 1000; v < 47999; v += 7) {
@@ -167,7 +167,7 @@ static const struct {
     {"架空", ERR_VAL_TYPE},
 }; /* clang-format on */
 
-static void node_names_follow_the_table(void **state)
+static void node_names_follow_the_table(void **state) /* W-011 */
 {
     (void)state;
     for (size_t i = 0; i < NELEM(NODES); i++)

@@ -27,6 +27,19 @@ static void every_error_has_two_sentences(void **state)
     }
 }
 
+/* Whoever sends one cannot put a name into it: there is no place for one, and
+ * no number but what a rule says (W-154). */
+static void a_sentence_has_no_place_for_a_value(void **state)
+{
+    (void)state;
+    for (int i = 1; i < ERR_COUNT; i++) {
+        enum err e = (enum err)i;
+        if (strpbrk(err_ja(e), "%{}<>$@\n") != NULL ||
+            strpbrk(err_en(e), "%{}<>$@\n") != NULL)
+            fail_msg("W-154 %s has a place for a value", err_code(e));
+    }
+}
+
 static void ok_has_the_empty_code(void **state)
 {
     (void)state;
@@ -45,6 +58,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code_finds_its_error),
         cmocka_unit_test(every_error_has_two_sentences),
+        cmocka_unit_test(a_sentence_has_no_place_for_a_value),
         cmocka_unit_test(ok_has_the_empty_code),
         cmocka_unit_test(an_unknown_code_is_internal),
     };

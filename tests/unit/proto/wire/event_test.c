@@ -187,6 +187,12 @@ static void seen_root_short(struct forge *f)
     f->h->has_seen_root = 1;
     put_bytes(&f->h->seen_root, slice_str("short"));
 }
+static void seen_root_alone(struct forge *f)
+{
+    static const uint8_t ROOT[32];
+    f->h->has_seen_root = 1;
+    put_bytes(&f->h->seen_root, slice_of(ROOT, 32));
+}
 static void commitment_short(struct forge *f)
 {
     f->h->commitment[1].len = 31;
@@ -304,46 +310,51 @@ static const struct {
 } FORGERIES[] = {
     {"nothing changed", nothing, ERR_OK},
     {"without an end", never_expires, ERR_OK},
-    {"an id that is a UUIDv4", id_of_version_4, ERR_EVT_ID},
-    {"an id that is absent", id_absent, ERR_EVT_ID},
-    {"an id of 15 bytes", id_short, ERR_EVT_ID},
-    {"no agency", no_agency, ERR_EVT_SENDER},
-    {"no node", no_node, ERR_EVT_SENDER},
-    {"an agency code with a wrong check digit", agency_digit, ERR_VAL_MEDINST},
-    {"a node name in capitals", node_shouting, ERR_VAL_TYPE},
-    {"a type that is unknown", type_unknown, ERR_EVT_TYPE},
-    {"a type that is absent", type_absent, ERR_EVT_TYPE},
-    {"a type that only the hub makes", type_of_hub, ERR_EVT_HUB_ONLY},
-    {"parts of another type", type_other, ERR_EVT_PARTS},
-    {"created at 0", created_zero, ERR_EVT_TIME},
-    {"created never", created_absent, ERR_EVT_TIME},
-    {"sequence number 0", seq_zero, ERR_EVT_SEQ},
-    {"no sequence number", seq_absent, ERR_EVT_SEQ},
-    {"another schema", digest_other, ERR_EVT_SCHEMA},
-    {"no schema digest", digest_absent, ERR_EVT_SCHEMA},
-    {"a schema digest of 31 bytes", digest_short, ERR_EVT_SCHEMA},
-    {"a checkpoint without root", seen_without_root, ERR_PB_MALFORMED},
-    {"a checkpoint with half a root", seen_root_short, ERR_PB_MALFORMED},
-    {"a commitment of 31 bytes", commitment_short, ERR_EVT_PARTS},
-    {"a commitment missing", drop_commitment, ERR_EVT_PARTS},
-    {"a part missing", drop_part, ERR_EVT_PARTS},
-    {"a part and its commitment missing", drop_both, ERR_EVT_PARTS},
-    {"parts in another order", swap_parts, ERR_EVT_PARTS},
-    {"routing not first", routing_last, ERR_EVT_PARTS},
-    {"a part without class", class_absent, ERR_EVT_PARTS},
-    {"a part of class 64", class_huge, ERR_EVT_PARTS},
-    {"a salt of 31 bytes", salt_short, ERR_EVT_PARTS},
-    {"a part without body", body_absent, ERR_EVT_PARTS},
-    {"another salt", salt_other, ERR_EVT_COMMITMENT},
-    {"another salt of the last part", salt_of_absent_class, ERR_EVT_COMMITMENT},
-    {"another body", body_other, ERR_EVT_COMMITMENT},
-    {"two commitments swapped", commitments_swapped, ERR_EVT_COMMITMENT},
-    {"I-12 an unknown field", body_unknown, ERR_PB_UNKNOWN_FIELD},
-    {"I-12 an unknown field inside", body_unknown_inside, ERR_PB_UNKNOWN_FIELD},
-    {"a required field missing", body_without_name, ERR_VAL_REQUIRED},
-    {"more than 256 KiB", body_huge, ERR_EVT_OVERSIZE},
-    {"an unknown field of routing", routing_unknown, ERR_PB_UNKNOWN_FIELD},
-    {"a token of one byte", routing_token, ERR_EVT_TOKEN},
+    {"W-010 an id that is a UUIDv4", id_of_version_4, ERR_EVT_ID},
+    {"W-010 an id that is absent", id_absent, ERR_EVT_ID},
+    {"W-010 an id of 15 bytes", id_short, ERR_EVT_ID},
+    {"W-011 no agency", no_agency, ERR_EVT_SENDER},
+    {"W-011 no node", no_node, ERR_EVT_SENDER},
+    {"W-011 an agency code with a wrong check digit", agency_digit,
+     ERR_VAL_MEDINST},
+    {"W-011 a node name in capitals", node_shouting, ERR_VAL_TYPE},
+    {"W-012 a type that is unknown", type_unknown, ERR_EVT_TYPE},
+    {"W-012 a type that is absent", type_absent, ERR_EVT_TYPE},
+    {"W-012 a type that only the hub makes", type_of_hub, ERR_EVT_HUB_ONLY},
+    {"W-033 parts of another type", type_other, ERR_EVT_PARTS},
+    {"W-013 created at 0", created_zero, ERR_EVT_TIME},
+    {"W-013 created never", created_absent, ERR_EVT_TIME},
+    {"W-014 sequence number 0", seq_zero, ERR_EVT_SEQ},
+    {"W-014 no sequence number", seq_absent, ERR_EVT_SEQ},
+    {"W-002 another schema", digest_other, ERR_EVT_SCHEMA},
+    {"W-002 no schema digest", digest_absent, ERR_EVT_SCHEMA},
+    {"W-002 a schema digest of 31 bytes", digest_short, ERR_EVT_SCHEMA},
+    {"W-015 a checkpoint without root", seen_without_root, ERR_PB_MALFORMED},
+    {"W-015 a root without checkpoint", seen_root_alone, ERR_PB_MALFORMED},
+    {"W-015 a checkpoint with half a root", seen_root_short, ERR_PB_MALFORMED},
+    {"W-016 a commitment of 31 bytes", commitment_short, ERR_EVT_PARTS},
+    {"W-016 a commitment missing", drop_commitment, ERR_EVT_PARTS},
+    {"W-033 a part missing", drop_part, ERR_EVT_PARTS},
+    {"W-033 a part and its commitment missing", drop_both, ERR_EVT_PARTS},
+    {"W-033 parts in another order", swap_parts, ERR_EVT_PARTS},
+    {"W-033 routing not first", routing_last, ERR_EVT_PARTS},
+    {"W-033 a part without class", class_absent, ERR_EVT_PARTS},
+    {"W-033 a part of class 64", class_huge, ERR_EVT_PARTS},
+    {"W-033 a salt of 31 bytes", salt_short, ERR_EVT_PARTS},
+    {"W-033 a part without body", body_absent, ERR_EVT_PARTS},
+    {"W-034 another salt", salt_other, ERR_EVT_COMMITMENT},
+    {"W-034 another salt of the last part", salt_of_absent_class,
+     ERR_EVT_COMMITMENT},
+    {"W-034 another body", body_other, ERR_EVT_COMMITMENT},
+    {"W-016 two commitments swapped", commitments_swapped, ERR_EVT_COMMITMENT},
+    {"W-023 an unknown field (I-12)", body_unknown, ERR_PB_UNKNOWN_FIELD},
+    {"W-023 an unknown field inside (I-12)", body_unknown_inside,
+     ERR_PB_UNKNOWN_FIELD},
+    {"W-055 a required field missing", body_without_name, ERR_VAL_REQUIRED},
+    {"W-037 more than 256 KiB", body_huge, ERR_EVT_OVERSIZE},
+    {"W-023 an unknown field of routing", routing_unknown,
+     ERR_PB_UNKNOWN_FIELD},
+    {"W-038 a token of one byte", routing_token, ERR_EVT_TOKEN},
 };
 
 static void a_forgery_is_refused_by_its_rule(void **state)
@@ -377,7 +388,7 @@ static void check_wrong_part(const struct schema_message *m, size_t field,
     buf_fini(&b);
 }
 
-static void every_field_in_every_wrong_part_is_refused(void **state)
+static void every_field_in_every_wrong_part_is_refused(void **state) /* W-035 */
 {
     (void)state;
     struct sample_keys k = sample_key();
@@ -430,7 +441,7 @@ static void check_round(const struct schema_message *m,
     buf_fini(&b);
 }
 
-static void every_type_is_made_and_opened(void **state)
+static void every_type_is_made_and_opened(void **state) /* W-016, W-033 */
 {
     (void)state;
     struct sample_keys k = sample_key();
@@ -439,7 +450,7 @@ static void every_type_is_made_and_opened(void **state)
             check_round(&SCHEMA_MESSAGES[i], &k);
 }
 
-/* Nothing in header or parts tells an absent class but its empty body. */
+/* Nothing in header or parts tells an absent class but its empty body. (W-016, W-033) */
 static void an_absent_class_is_committed_to_as_well(void **state)
 {
     (void)state;
@@ -461,6 +472,7 @@ static void an_absent_class_is_committed_to_as_well(void **state)
     buf_fini(&b);
 }
 
+/* W-041 */
 static void a_changed_bit_never_opens_with_a_good_signature(void **state)
 {
     (void)state;
@@ -507,7 +519,7 @@ static void an_event_has_a_header_and_a_signature(void **state)
     assert_int_equal(open_and_close(SLICE_NONE), ERR_PB_MALFORMED);
 }
 
-static void another_key_does_not_fit(void **state)
+static void another_key_does_not_fit(void **state) /* W-041 */
 {
     (void)state;
     struct sample_keys k = sample_key(), other = sample_key();
@@ -623,25 +635,26 @@ static const struct {
     void (*change)(struct wrong *x);
     enum err want;
 } DRAFTS[] = {
-    {"a role at a place, tokens and ids of 16 bytes", draft_good, ERR_OK},
-    {"unknown type", draft_type, ERR_EVT_TYPE},
-    {"a body of another type", draft_other_type, ERR_EVT_TYPE},
-    {"an event of the hub, by a hospital", draft_hub_only, ERR_EVT_HUB_ONLY},
-    {"sequence number 0", draft_seq, ERR_EVT_SEQ},
-    {"created at 0", draft_created, ERR_EVT_TIME},
-    {"no id", draft_id, ERR_EVT_ID},
-    {"an agency code too short", draft_agency, ERR_VAL_CODE_LENGTH},
-    {"an empty node name", draft_node, ERR_VAL_REQUIRED},
-    {"a body against the rules", draft_body, ERR_VAL_TYPE},
-    {"a recipient without purpose", draft_purpose, ERR_EVT_PURPOSE},
-    {"neither agency nor role", draft_nobody, ERR_EVT_RECIPIENT},
-    {"an agency code of no scheme", draft_recipient, ERR_EVT_RECIPIENT},
-    {"a place of four digits", draft_place, ERR_EVT_RECIPIENT},
-    {"a person token of 15 bytes", draft_person, ERR_EVT_TOKEN},
-    {"a case token of 15 bytes", draft_case, ERR_EVT_TOKEN},
-    {"an actor of 15 bytes", draft_actor, ERR_EVT_TOKEN},
-    {"a cause of 15 bytes", draft_causation, ERR_EVT_ID},
-    {"a correlation of 15 bytes", draft_correlation, ERR_EVT_ID},
+    {"W-038 a role at a place, tokens and ids of 16 bytes", draft_good, ERR_OK},
+    {"W-012 unknown type", draft_type, ERR_EVT_TYPE},
+    {"W-012 a body of another type", draft_other_type, ERR_EVT_TYPE},
+    {"W-012 an event of the hub, by a hospital", draft_hub_only,
+     ERR_EVT_HUB_ONLY},
+    {"W-014 sequence number 0", draft_seq, ERR_EVT_SEQ},
+    {"W-013 created at 0", draft_created, ERR_EVT_TIME},
+    {"W-010 no id", draft_id, ERR_EVT_ID},
+    {"W-011 an agency code too short", draft_agency, ERR_VAL_CODE_LENGTH},
+    {"W-011 an empty node name", draft_node, ERR_VAL_REQUIRED},
+    {"W-056 a body against the rules", draft_body, ERR_VAL_TYPE},
+    {"W-038 a recipient without purpose", draft_purpose, ERR_EVT_PURPOSE},
+    {"W-038 neither agency nor role", draft_nobody, ERR_EVT_RECIPIENT},
+    {"W-038 an agency code of no scheme", draft_recipient, ERR_EVT_RECIPIENT},
+    {"W-038 a place of four digits", draft_place, ERR_EVT_RECIPIENT},
+    {"W-038 a person token of 15 bytes", draft_person, ERR_EVT_TOKEN},
+    {"W-038 a case token of 15 bytes", draft_case, ERR_EVT_TOKEN},
+    {"W-038 an actor of 15 bytes", draft_actor, ERR_EVT_TOKEN},
+    {"W-038 a cause of 15 bytes", draft_causation, ERR_EVT_ID},
+    {"W-038 a correlation of 15 bytes", draft_correlation, ERR_EVT_ID},
 };
 
 static void what_could_not_be_opened_is_not_made(void **state)
@@ -671,7 +684,7 @@ static void what_could_not_be_opened_is_not_made(void **state)
     }
 }
 
-static void the_last_checkpoint_seen_is_in_the_header(void **state)
+static void the_last_checkpoint_seen_is_in_the_header(void **state) /* W-015 */
 {
     (void)state;
     struct sample_keys k = sample_key();
@@ -707,6 +720,7 @@ static enum err open_some(const Pb__Event *msg, uint64_t mask,
                                key, some, n, ev);
 }
 
+/* W-031, W-036 */
 static void any_released_parts_open_and_show_no_more(void **state)
 {
     (void)state;
@@ -780,14 +794,16 @@ static const struct {
     enum err want;
 } RELEASES[] = {
     {"as released", release_nothing, ERR_OK},
-    {"a routing part", release_routing, ERR_EVT_PARTS},
-    {"parts in another order", release_disorder, ERR_EVT_PARTS},
-    {"a part twice", release_twice, ERR_EVT_PARTS},
-    {"a part changed", release_changed, ERR_EVT_COMMITMENT},
-    {"a part of a class the type cannot have", release_as_other, ERR_EVT_CLASS},
-    {"a signature changed", release_signature, ERR_EVT_SIGNATURE},
-    {"a header changed", release_header, ERR_EVT_SIGNATURE},
-    {"a signature of 63 bytes", release_short_signature, ERR_EVT_SIGNATURE},
+    {"W-031 a routing part", release_routing, ERR_EVT_PARTS},
+    {"W-122 parts in another order", release_disorder, ERR_EVT_PARTS},
+    {"W-122 a part twice", release_twice, ERR_EVT_PARTS},
+    {"W-034 a part changed", release_changed, ERR_EVT_COMMITMENT},
+    {"W-035 a part of a class the type cannot have", release_as_other,
+     ERR_EVT_CLASS},
+    {"W-041 a signature changed", release_signature, ERR_EVT_SIGNATURE},
+    {"W-041 a header changed", release_header, ERR_EVT_SIGNATURE},
+    {"W-041 a signature of 63 bytes", release_short_signature,
+     ERR_EVT_SIGNATURE},
 };
 
 static void a_recipient_refuses_what_was_not_signed(void **state)
@@ -829,6 +845,7 @@ static struct buf newer_event(const struct sample_keys *k)
     return forge_end(&f, k);
 }
 
+/* W-002, W-003 */
 static void a_newer_schema_loses_only_what_we_do_not_know(void **state)
 {
     (void)state;

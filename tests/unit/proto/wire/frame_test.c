@@ -1,4 +1,4 @@
-/* frame_test.c - frames and verbs on real sockets (W-100..W-104, W-160). */
+/* frame_test.c - frames and verbs on real sockets. */
 #include "proto/wire/frame.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* json_test.c - JSON in and out (W-180..W-185), and the golden samples.
+/* json_test.c - JSON in and out, and the golden samples.
  *
  * proto/golden holds one body per event type: NAME.json and, in NAME.hex, the
  * bytes it packs to. Bytes there never change; a new field of an event is
@@ -393,7 +393,7 @@ static void ninth_level_is_refused(void **state)
     json_decref(j);
 }
 
-/* ---- golden samples: W-001, W-004 ---- */
+/* ---- golden samples ---- */
 
 static void golden_path(const char *event, const char *ext, char path[160])
 {
@@ -445,6 +445,7 @@ static void sample_is_identical(const struct schema_message *s)
     buf_fini(&hex);
 }
 
+/* W-001, W-004 */
 static void every_event_type_has_a_golden_sample(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* proof_test.c - proofs against a naive log, and signed notes (W-170..W-172).
+/* proof_test.c - proofs against a naive log, and signed notes.
  *
  * The reference below is RFC 6962 2.1 word for word, recursive; it shares
  * nothing with the code under test but SHA-256. */

@@ -1,4 +1,4 @@
-/* sign_test.c - keys, signatures, boxes and sealing (W-040..W-047). */
+/* sign_test.c - keys, signatures, boxes and sealing. */
 #include "proto/wire/sign.h"
 #include <fcntl.h>
 #include <setjmp.h>

@@ -20,82 +20,82 @@ static const struct {
 } CASES[] = {
     /* clang-format off */
     /* text */
-    {"a gaiji in a name", 1001, "name.kanji", SET, "架空\xee\x80\x80", 0, ERR_VAL_TEXT_PUA, "name.kanji"},
-    {"a control character", 1001, "note", SET, "a\x07", 0, ERR_VAL_TEXT_CONTROL, "note"},
-    {"text that is not UTF-8", 1001, "note", SET, "\xff", 0, ERR_PB_UTF8, "note"},
+    {"W-053 a gaiji in a name", 1001, "name.kanji", SET, "架空\xee\x80\x80", 0, ERR_VAL_TEXT_PUA, "name.kanji"},
+    {"W-053 a control character", 1001, "note", SET, "a\x07", 0, ERR_VAL_TEXT_CONTROL, "note"},
+    {"W-025 text that is not UTF-8", 1001, "note", SET, "\xff", 0, ERR_PB_UTF8, "note"},
     {"a string of 4096 bytes", 1001, "address", LENGTH, NULL, 4096, ERR_OK, ""},
     {"a string of 4097 bytes", 1001, "address", LENGTH, NULL, 4097, ERR_VAL_TOO_LONG, "address"},
     {"a note of 60000 bytes", 1001, "note", LENGTH, NULL, 60000, ERR_OK, ""},
     {"strings of more than 64 KiB together", 1001, "note", LENGTH, NULL, 65500, ERR_VAL_TOO_LONG, "note"},
-    {"a guardian's name is text too", 1401, "guardian.name.kanji", SET, "a\x07", 0, ERR_VAL_TEXT_CONTROL, "guardian.name.kanji"},
+    {"W-053 a guardian's name is text too", 1401, "guardian.name.kanji", SET, "a\x07", 0, ERR_VAL_TEXT_CONTROL, "guardian.name.kanji"},
     /* My Number */
-    {"a My Number in a note", 1001, "note", SET, "番号は123456789018です", 0, ERR_VAL_MYNUMBER, "note"},
-    {"a My Number in full width, with space and hyphen", 1001, "note", SET, "１２３４ ５６７８-９０１８", 0, ERR_VAL_MYNUMBER, "note"},
-    {"a My Number as a message id", 1001, "source_id", SET, "123456789018", 0, ERR_VAL_MYNUMBER, "source_id"},
-    {"a My Number in a guardian's phone", 1401, "guardian.phone", SET, "123456789018", 0, ERR_VAL_MYNUMBER, "guardian.phone"},
-    {"a My Number beside a date", 1001, "birth.original", SET, "昭和46年 123456789018", 0, ERR_VAL_MYNUMBER, "birth.original"},
-    {"12 digits with a wrong check digit", 1001, "note", SET, "123456789012", 0, ERR_OK, ""},
-    {"a time whose 12 digits fit the check digit", 1001, "admitted_on.original", SET, "202604010006", 0, ERR_OK, ""},
-    {"the same 12 digits in a note", 1001, "note", SET, "202604010006", 0, ERR_VAL_MYNUMBER, "note"},
+    {"W-052 a My Number in a note", 1001, "note", SET, "番号は123456789018です", 0, ERR_VAL_MYNUMBER, "note"},
+    {"W-052 a My Number in full width, with space and hyphen", 1001, "note", SET, "１２３４ ５６７８-９０１８", 0, ERR_VAL_MYNUMBER, "note"},
+    {"W-052 a My Number as a message id", 1001, "source_id", SET, "123456789018", 0, ERR_VAL_MYNUMBER, "source_id"},
+    {"W-052 a My Number in a guardian's phone", 1401, "guardian.phone", SET, "123456789018", 0, ERR_VAL_MYNUMBER, "guardian.phone"},
+    {"W-052 a My Number beside a date", 1001, "birth.original", SET, "昭和46年 123456789018", 0, ERR_VAL_MYNUMBER, "birth.original"},
+    {"W-052 12 digits with a wrong check digit", 1001, "note", SET, "123456789012", 0, ERR_OK, ""},
+    {"W-052 a time whose 12 digits fit the check digit", 1001, "admitted_on.original", SET, "202604010006", 0, ERR_OK, ""},
+    {"W-052 the same 12 digits in a note", 1001, "note", SET, "202604010006", 0, ERR_VAL_MYNUMBER, "note"},
     /* dates */
-    {"a month", 1001, "birth.iso", SET, "2026-04", 0, ERR_VAL_DATE_FORM, "birth.precision"},
-    {"30 February", 1001, "birth.iso", SET, "2026-02-30", 0, ERR_VAL_DATE, "birth.iso"},
-    {"29 February of no leap year", 1001, "birth.iso", SET, "2026-02-29", 0, ERR_VAL_DATE, "birth.iso"},
-    {"29 February of a leap year", 1001, "birth.iso", SET, "2028-02-29", 0, ERR_OK, ""},
-    {"an era date where ISO belongs", 1001, "birth.iso", SET, "R8.4.1", 0, ERR_VAL_DATE_FORM, "birth.iso"},
-    {"no date at all", 1001, "birth.iso", SET, "いつか", 0, ERR_VAL_DATE_FORM, "birth.iso"},
-    {"an empty date", 1001, "birth.iso", SET, "", 0, ERR_VAL_DATE_FORM, "birth.iso"},
-    {"a date without iso", 1001, "birth.iso", CLEAR, NULL, 0, ERR_VAL_DATE_FORM, "birth.iso"},
-    {"a day said to be a month", 1001, "birth.precision", NUMBER, NULL, 2, ERR_VAL_DATE_FORM, "birth.precision"},
-    {"a day of no stated precision", 1001, "birth.precision", CLEAR, NULL, 0, ERR_OK, ""},
+    {"W-050 a month", 1001, "birth.iso", SET, "2026-04", 0, ERR_VAL_DATE_FORM, "birth.precision"},
+    {"W-050 30 February", 1001, "birth.iso", SET, "2026-02-30", 0, ERR_VAL_DATE, "birth.iso"},
+    {"W-050 29 February of no leap year", 1001, "birth.iso", SET, "2026-02-29", 0, ERR_VAL_DATE, "birth.iso"},
+    {"W-050 29 February of a leap year", 1001, "birth.iso", SET, "2028-02-29", 0, ERR_OK, ""},
+    {"W-050 an era date where ISO belongs", 1001, "birth.iso", SET, "R8.4.1", 0, ERR_VAL_DATE_FORM, "birth.iso"},
+    {"W-050 no date at all", 1001, "birth.iso", SET, "いつか", 0, ERR_VAL_DATE_FORM, "birth.iso"},
+    {"W-050 an empty date", 1001, "birth.iso", SET, "", 0, ERR_VAL_DATE_FORM, "birth.iso"},
+    {"W-050 a date without iso", 1001, "birth.iso", CLEAR, NULL, 0, ERR_VAL_DATE_FORM, "birth.iso"},
+    {"W-050 a day said to be a month", 1001, "birth.precision", NUMBER, NULL, 2, ERR_VAL_DATE_FORM, "birth.precision"},
+    {"W-050 a day of no stated precision", 1001, "birth.precision", CLEAR, NULL, 0, ERR_OK, ""},
     /* names and codes */
-    {"kanji as a reading", 1001, "name.kana", SET, "架空", 0, ERR_VAL_KANA, "name.kana"},
-    {"hiragana as a reading", 1001, "name.kana", SET, "かくう はなこ", 0, ERR_OK, ""},
-    {"half-width kana as a reading", 1001, "name.kana", SET, "ｶｸｳ ﾊﾅｺ", 0, ERR_OK, ""},
-    {"kanji as a guardian's reading", 1401, "guardian.name.kana", SET, "架空", 0, ERR_VAL_KANA, "guardian.name.kana"},
-    {"a certificate number of nine digits", 1401, "certificate_no", SET, "490000001", 0, ERR_VAL_CODE_LENGTH, "certificate_no"},
-    {"a certificate number with a letter", 1401, "certificate_no", SET, "49000O0001", 0, ERR_VAL_CODE_LENGTH, "certificate_no"},
-    {"a reference of 15 bytes", 1415, "offer_ref", LENGTH, NULL, 15, ERR_EVT_ID, "offer_ref"},
-    {"a replaced consent of 17 bytes", 1201, "supersedes", LENGTH, NULL, 17, ERR_EVT_ID, "supersedes"},
+    {"W-054 kanji as a reading", 1001, "name.kana", SET, "架空", 0, ERR_VAL_KANA, "name.kana"},
+    {"W-054 hiragana as a reading", 1001, "name.kana", SET, "かくう はなこ", 0, ERR_OK, ""},
+    {"W-054 half-width kana as a reading", 1001, "name.kana", SET, "ｶｸｳ ﾊﾅｺ", 0, ERR_OK, ""},
+    {"W-054 kanji as a guardian's reading", 1401, "guardian.name.kana", SET, "架空", 0, ERR_VAL_KANA, "guardian.name.kana"},
+    {"W-051 a certificate number of nine digits", 1401, "certificate_no", SET, "490000001", 0, ERR_VAL_CODE_LENGTH, "certificate_no"},
+    {"W-051 a certificate number with a letter", 1401, "certificate_no", SET, "49000O0001", 0, ERR_VAL_CODE_LENGTH, "certificate_no"},
+    {"W-056 a reference of 15 bytes", 1415, "offer_ref", LENGTH, NULL, 15, ERR_EVT_ID, "offer_ref"},
+    {"W-056 a replaced consent of 17 bytes", 1201, "supersedes", LENGTH, NULL, 17, ERR_EVT_ID, "supersedes"},
     {"a hash of 31 bytes", 1201, "paper_sha256", LENGTH, NULL, 31, ERR_VAL_TYPE, "paper_sha256"},
-    {"an enum of 0", 1001, "sex", NUMBER, NULL, 0, ERR_VAL_TYPE, "sex"},
-    {"an enum unknown", 1001, "sex", NUMBER, NULL, 77, ERR_PB_UNKNOWN_ENUM, "sex"},
-    {"an enum of 0 in a list", 1412, "diet", NUMBER, NULL, 0, ERR_VAL_TYPE, "diet"},
+    {"W-056 an enum of 0", 1001, "sex", NUMBER, NULL, 0, ERR_VAL_TYPE, "sex"},
+    {"W-024 an enum unknown", 1001, "sex", NUMBER, NULL, 77, ERR_PB_UNKNOWN_ENUM, "sex"},
+    {"W-056 an enum of 0 in a list", 1412, "diet", NUMBER, NULL, 0, ERR_VAL_TYPE, "diet"},
     /* what each type must have */
-    {"an admission without name", 1001, "name", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "name"},
-    {"an admission without date", 1001, "admitted_on", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "admitted_on"},
-    {"an admission without birth date", 1001, "birth", CLEAR, NULL, 0, ERR_OK, ""},
-    {"a filing without form", 1101, "form_code", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "form_code"},
-    {"a filing without name", 1101, "name", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "name"},
-    {"a filing without admission date", 1101, "admitted_on", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "admitted_on"},
-    {"a filing received without which", 1102, "filing_ref", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "filing_ref"},
-    {"an answer to no introduction", 1012, "intro_ref", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "intro_ref"},
-    {"an introduction answered by nothing", 1012, "answer", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "answer"},
-    {"a planned discharge with the day of moving in alone", 1030, "planned_on", CLEAR, NULL, 0, ERR_OK, ""},
-    {"a discharge without date", 1032, "discharged_on", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "discharged_on"},
-    {"a plan without number", 1320, "plan_no", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "plan_no"},
-    {"a plan with an empty number", 1320, "plan_no", SET, "", 0, ERR_VAL_REQUIRED, "plan_no"},
-    {"a registration without name", 1401, "name", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "name"},
-    {"a registration without end", 1401, "valid_to", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "valid_to"},
-    {"an emergency without registration status", 1410, "registration", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "registration"},
-    {"a triage without branch", 1411, "branch", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "branch"},
-    {"a canvass without nights", 1412, "nights", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "nights"},
-    {"a canvass for 0 nights", 1412, "nights", NUMBER, NULL, 0, ERR_VAL_REQUIRED, "nights"},
-    {"a canvass without beginning", 1412, "need_from_ms", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "need_from_ms"},
-    {"a confirmation of no offer", 1415, "offer_ref", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "offer_ref"},
-    {"a confirmation of nobody", 1415, "name", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "name"},
+    {"W-055 an admission without name", 1001, "name", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "name"},
+    {"W-055 an admission without date", 1001, "admitted_on", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "admitted_on"},
+    {"W-055 an admission without birth date", 1001, "birth", CLEAR, NULL, 0, ERR_OK, ""},
+    {"W-055 a filing without form", 1101, "form_code", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "form_code"},
+    {"W-055 a filing without name", 1101, "name", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "name"},
+    {"W-055 a filing without admission date", 1101, "admitted_on", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "admitted_on"},
+    {"W-055 a filing received without which", 1102, "filing_ref", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "filing_ref"},
+    {"W-055 an answer to no introduction", 1012, "intro_ref", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "intro_ref"},
+    {"W-055 an introduction answered by nothing", 1012, "answer", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "answer"},
+    {"W-055 a planned discharge with the day of moving in alone", 1030, "planned_on", CLEAR, NULL, 0, ERR_OK, ""},
+    {"W-055 a discharge without date", 1032, "discharged_on", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "discharged_on"},
+    {"W-055 a plan without number", 1320, "plan_no", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "plan_no"},
+    {"W-055 a plan with an empty number", 1320, "plan_no", SET, "", 0, ERR_VAL_REQUIRED, "plan_no"},
+    {"W-055 a registration without name", 1401, "name", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "name"},
+    {"W-055 a registration without end", 1401, "valid_to", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "valid_to"},
+    {"W-055 an emergency without registration status", 1410, "registration", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "registration"},
+    {"W-055 a triage without branch", 1411, "branch", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "branch"},
+    {"W-055 a canvass without nights", 1412, "nights", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "nights"},
+    {"W-055 a canvass for 0 nights", 1412, "nights", NUMBER, NULL, 0, ERR_VAL_REQUIRED, "nights"},
+    {"W-055 a canvass without beginning", 1412, "need_from_ms", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "need_from_ms"},
+    {"W-055 a confirmation of no offer", 1415, "offer_ref", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "offer_ref"},
+    {"W-055 a confirmation of nobody", 1415, "name", CLEAR, NULL, 0, ERR_VAL_REQUIRED, "name"},
     /* consent */
-    {"a consent without reference", 1201, "consent_ref", CLEAR, NULL, 0, ERR_VAL_CONSENT_SCOPE, "consent_ref"},
-    {"a consent without purpose", 1201, "purpose", CLEAR, NULL, 0, ERR_VAL_CONSENT_SCOPE, "purpose"},
-    {"a consent without recipients", 1201, "recipient", CLEAR, NULL, 0, ERR_VAL_CONSENT_SCOPE, "recipient"},
-    {"a consent without kinds of data", 1201, "classes", CLEAR, NULL, 0, ERR_VAL_CONSENT_SCOPE, "classes"},
-    {"a consent without end", 1201, "valid_to", CLEAR, NULL, 0, ERR_VAL_CONSENT_SCOPE, "valid_to"},
-    {"a recipient by role and place", 1201, "recipient.agency", CLEAR, NULL, 0, ERR_OK, ""},
-    {"a recipient whose code is wrong", 1201, "recipient.agency", SET, "MI-4910100018", 0, ERR_VAL_MEDINST, "recipient.agency"},
-    {"a recipient at no place", 1201, "recipient.place", SET, "99999", 0, ERR_VAL_PREFECTURE, "recipient.place"},
-    {"a refusal of everything", 1202, "recipient", CLEAR, NULL, 0, ERR_OK, ""},
-    {"a withdrawal of one consent", 1203, "all", CLEAR, NULL, 0, ERR_OK, ""},
-    {"a withdrawal of every consent", 1203, "consent_ref", CLEAR, NULL, 0, ERR_OK, ""},
+    {"W-055 a consent without reference", 1201, "consent_ref", CLEAR, NULL, 0, ERR_VAL_CONSENT_SCOPE, "consent_ref"},
+    {"W-055 a consent without purpose", 1201, "purpose", CLEAR, NULL, 0, ERR_VAL_CONSENT_SCOPE, "purpose"},
+    {"W-055 a consent without recipients", 1201, "recipient", CLEAR, NULL, 0, ERR_VAL_CONSENT_SCOPE, "recipient"},
+    {"W-055 a consent without kinds of data", 1201, "classes", CLEAR, NULL, 0, ERR_VAL_CONSENT_SCOPE, "classes"},
+    {"W-055 a consent without end", 1201, "valid_to", CLEAR, NULL, 0, ERR_VAL_CONSENT_SCOPE, "valid_to"},
+    {"W-055 a recipient by role and place", 1201, "recipient.agency", CLEAR, NULL, 0, ERR_OK, ""},
+    {"W-051 a recipient whose code is wrong", 1201, "recipient.agency", SET, "MI-4910100018", 0, ERR_VAL_MEDINST, "recipient.agency"},
+    {"W-051 a recipient at no place", 1201, "recipient.place", SET, "99999", 0, ERR_VAL_PREFECTURE, "recipient.place"},
+    {"W-055 a refusal of everything", 1202, "recipient", CLEAR, NULL, 0, ERR_OK, ""},
+    {"W-055 a withdrawal of one consent", 1203, "all", CLEAR, NULL, 0, ERR_OK, ""},
+    {"W-055 a withdrawal of every consent", 1203, "consent_ref", CLEAR, NULL, 0, ERR_OK, ""},
 }; /* clang-format on */
 
 /* ---- changing a message by the name of a field ----------------------------
@@ -239,7 +239,7 @@ static void every_sample_is_valid(void **state)
 }
 
 /* A name that is empty but there. */
-static void a_name_has_characters_or_a_reading(void **state)
+static void a_name_has_characters_or_a_reading(void **state) /* W-055 */
 {
     (void)state;
     const struct schema_message *m = schema_event(1001);
@@ -256,7 +256,7 @@ static void a_name_has_characters_or_a_reading(void **state)
     unpack_free(&body);
 }
 
-static void either_of_two_is_needed(void **state)
+static void either_of_two_is_needed(void **state) /* W-055 */
 {
     (void)state;
     static const struct {
@@ -277,7 +277,7 @@ static void either_of_two_is_needed(void **state)
     }
 }
 
-static void all_of_false_is_no_withdrawal(void **state)
+static void all_of_false_is_no_withdrawal(void **state) /* W-055 */
 {
     (void)state;
     const struct schema_message *m = schema_event(1203);
@@ -288,6 +288,7 @@ static void all_of_false_is_no_withdrawal(void **state)
     unpack_free(&body);
 }
 
+/* W-055 */
 static void a_consent_recipient_is_an_agency_or_a_role_at_a_place(void **state)
 {
     (void)state;
