@@ -373,12 +373,22 @@ static enum err pack_delivery(struct hub *h, struct outgoing *o,
     return e;
 }
 
+/* A connection is one node's for its life: the key holds as long. */
+static const uint8_t *shared_with(const struct hub *h, struct peer *p,
+                                  const struct node *to)
+{
+    if (!p->has_shared)
+        box_shared(p->shared, to->pub.box, h->keys.box_secret);
+    p->has_shared = true;
+    return p->shared;
+}
+
 /* Signs and boxes; appends a packed BoxedDelivery. */
-static enum err box_delivery(struct hub *h, struct outgoing *o,
+static enum err box_delivery(struct hub *h, struct outgoing *o, struct peer *p,
                              const struct node *to, struct buf *out)
 {
     struct buf bytes = {0}, plain = {0}, box = {0};
-    uint8_t signature[SIGNATURE_BYTES], shared[KEY_BYTES], nonce[24];
+    uint8_t signature[SIGNATURE_BYTES], nonce[24];
     enum err e = store_leaf_get(h->store, o->d.release_leaf, &o->leaf);
     if (e == ERR_OK)
         e = pack_delivery(h, o, &bytes);
@@ -393,8 +403,7 @@ static enum err box_delivery(struct hub *h, struct outgoing *o,
         e = pack(&s.base, &plain);
     }
     if (e == ERR_OK) {
-        box_shared(shared, to->pub.box, h->keys.box_secret);
-        e = box_seal(shared, buf_slice(&plain), nonce, &box);
+        e = box_seal(shared_with(h, p, to), buf_slice(&plain), nonce, &box);
     }
     if (e == ERR_OK) {
         Pb__BoxedDelivery b = PB__BOXED_DELIVERY__INIT;
@@ -473,7 +482,7 @@ static void send_one(struct hub *h, struct outgoing *o, struct batch *b)
     if (f.found == NULL)
         return; /* gone: it goes out again when the node is back */
     const struct node *to = registry_node(h->registry, f.found->node);
-    enum err e = to == NULL ? ERR_NODE_UNKNOWN : box_delivery(h, o, to, &packed);
+    enum err e = to == NULL ? ERR_NODE_UNKNOWN : box_delivery(h, o, f.found, to, &packed);
     if (b->to != f.found || b->n == BATCH_MAX ||
         b->bytes + packed.n > BATCH_BYTES)
         send_batch(h, b);

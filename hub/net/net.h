@@ -25,6 +25,9 @@ struct peer {
     int64_t cursor; /* id of the last delivery sent on this connection */
     int64_t skipped; /* first one left to skipped_node; 0: none */
     char skipped_node[NODE_MAX];
+    /* key of the box between hub and node, made when first needed */
+    bool has_shared;
+    uint8_t shared[KEY_BYTES];
     /* rate limit: tokens left, and the sequence to resume at when it ran dry */
     double tokens;
     uint64_t tokens_ms, resume_seq;

@@ -310,6 +310,8 @@ static void drain(struct region *r, int who, int lane, struct tally *t)
             fetch(r, who, lane);
         } else if (f.verb == VERB_ERROR) {
             t->errors++;
+            fprintf(stderr, "bench: the hub says: %.*s\n", (int)f.body.n,
+                    (const char *)f.body.p);
         }
         unpack_free(&m);
         frame_close(&f);

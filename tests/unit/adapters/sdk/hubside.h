@@ -44,6 +44,9 @@ enum tamper {
     PROOF_PATH,
     PROOF_LENGTH,
     FOR_ANOTHER,
+    BOX_KEY,     /* boxed by somebody else */
+    NOTE_KEY,    /* the checkpoint signed by somebody else */
+    NOTE_ORIGIN, /* the checkpoint of another log */
 };
 
 struct hubside {

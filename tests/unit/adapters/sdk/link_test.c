@@ -1,9 +1,13 @@
 /* link_test.c - a node against the other end of the wire: two CURVE ROUTERs
  * that the test answers by hand, honestly or not. */
+#include "adapters/sdk/link_lanes.h"
+#include "adapters/sdk/session.h"
 #include "proto/wire/frame.h"
 #include "tests/unit/adapters/sdk/nodeside.h"
 #include "tsunagi/v1/wire.pb-c.h"
 #include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <zmq.h>
 
 struct peer {
@@ -13,6 +17,7 @@ struct peer {
     struct frame from[2]; /* last address seen in each lane */
     size_t sends[2], fetches[2], acks, pings;
     struct buf event; /* the last one sent to us, packed */
+    uint64_t seq[2];  /* of the last two, the older one first */
     uint64_t seen_size;
     uint8_t acked[16];
 };
@@ -65,6 +70,11 @@ static void take_send(struct peer *p, const struct frame *f)
     struct slice event = pb_slice(((Pb__Send *)m)->event);
     buf_add(&p->event, event.p, event.n);
     unpack_free(&m);
+    struct event *ev = NULL;
+    assert_int_equal(event_open(buf_slice(&p->event), &ev), ERR_OK);
+    p->seq[0] = p->seq[1];
+    p->seq[1] = ev->header->node_seq;
+    event_close(&ev);
 }
 
 static void take_fetch(struct peer *p, int lane, const struct frame *f)
@@ -241,6 +251,7 @@ static void a_refusal_carries_its_code(void **state)
     assert_string_equal(h.code, "E-POL-001");
 }
 
+/* W-117 */
 static void a_receipt_that_is_not_the_hubs_counts_for_nothing(void **state)
 {
     struct peer *p = *state;
@@ -272,6 +283,7 @@ static void no_more_than_a_window_is_on_its_way(void **state)
     assert_int_equal(p->sends[0], 256);
 }
 
+/* W-117, W-141 */
 static void a_new_connection_starts_at_the_first_waiting_event(void **state)
 {
     struct peer *p = *state;
@@ -283,6 +295,53 @@ static void a_new_connection_starts_at_the_first_waiting_event(void **state)
     UNTIL(p, p->sends[0] == 2);
 }
 
+/* Nothing is heard for 6 s: told to the link by the clock it is given. */
+static void a_silent_hub_is_left_and_gets_what_it_has_not_answered(void **state)
+{ /* W-141 */
+    struct peer *p = *state;
+    struct heard h = {0};
+    char id[37];
+    node_on_receipt(p->s, hear, &h);
+    for (unsigned i = 1; i <= 3; i++)
+        submit(p, i, id);
+    UNTIL(p, p->sends[0] == 3);
+    send_receipt(p, TRUE_RECEIPT, PB__OUTCOME__ACCEPTED);
+    UNTIL(p, h.n == 1);
+    struct link *k = p->s->host.link;
+    void *before = k->lane[0].monitor;
+    assert_int_equal(link_send(k, k->lane[0].heard_ms + LINK_DEAD_MS), ERR_OK);
+    assert_ptr_equal(k->lane[0].monitor, before);
+    assert_true(k->lane[0].up);
+    assert_int_equal(link_send(k, clock_boot_ms() + LINK_DEAD_MS + 1), ERR_OK);
+    assert_false(k->lane[0].up || k->lane[1].up);
+    p->seq[0] = p->seq[1] = 0;
+    UNTIL(p, p->sends[0] == 5);
+    turns(p, 20);
+    assert_int_equal(p->sends[0], 5);
+    assert_true(p->seq[0] == 1 && p->seq[1] == 2);
+}
+
+/* libzmq doubles the first delay up to the longest; the first is by chance,
+ * that nodes do not come back all at once. */
+static void the_delay_before_a_new_connection_grows_and_differs(void **state)
+{ /* W-141 */
+    struct peer *p = *state;
+    struct link *k = p->s->host.link;
+    int first[6], most;
+    size_t n = sizeof(most);
+    bool differ = false;
+    for (size_t i = 0; i < NELEM(first); i++) {
+        assert_int_equal(link_reopen_lane(k, 0), ERR_OK);
+        void *s = k->lane[0].socket;
+        zmq_getsockopt(s, ZMQ_RECONNECT_IVL, &first[i], &n);
+        zmq_getsockopt(s, ZMQ_RECONNECT_IVL_MAX, &most, &n);
+        assert_in_range(first[i], 500, 1000);
+        assert_int_equal(most, 60000);
+        differ |= first[i] != first[0];
+    }
+    assert_true(differ);
+}
+
 /* ---- receiving ---- */
 
 static void deliver_at(struct peer *p, enum tamper t, uint8_t salt,
@@ -291,12 +350,16 @@ static void deliver_at(struct peer *p, enum tamper t, uint8_t salt,
     struct buf packed = {0}, box = {0}, note = {0}, b = {0};
     uint8_t shared[KEY_BYTES], nonce[24];
     struct checkpoint head = {.size = 0};
+    const struct hubside *h = &p->n.hub;
+    const struct node_keys *log = t == NOTE_KEY ? &h->sender : &h->log;
+    const struct node_keys *boxer = t == BOX_KEY ? &h->sender : &h->hub;
     hubside_delivery(&p->n.hub, t, salt, &packed, &head);
     head.size = size;
-    assert_int_equal(checkpoint_sign(&head, p->n.hub.log.sign_secret,
-                                     p->n.hub.log.pub.sign, &note),
-                     ERR_OK);
-    box_shared(shared, p->n.hub.us.pub.box, p->n.hub.hub.box_secret);
+    if (t == NOTE_ORIGIN)
+        snprintf(head.origin, sizeof(head.origin), "other.example.test/log");
+    assert_int_equal(
+        checkpoint_sign(&head, log->sign_secret, log->pub.sign, &note), ERR_OK);
+    box_shared(shared, h->us.pub.box, boxer->box_secret);
     assert_int_equal(box_seal(shared, buf_slice(&packed), nonce, &box), ERR_OK);
     Pb__BoxedDelivery boxed = PB__BOXED_DELIVERY__INIT, *at_boxed[] = {&boxed};
     boxed.has_nonce = boxed.has_box = 1;
@@ -352,6 +415,7 @@ static size_t inbox_size(struct peer *p)
     return n;
 }
 
+/* W-127 */
 static void a_delivery_is_stored_and_then_acknowledged(void **state)
 {
     struct peer *p = *state;
@@ -367,15 +431,48 @@ static void a_delivery_is_stored_and_then_acknowledged(void **state)
     assert_int_equal(hub_count(p, "repeated"), 1);
 }
 
+/* The disk takes nothing between the delivery and the commit. */
+static void what_cannot_be_stored_is_not_acknowledged(void **state) /* W-127 */
+{
+    struct peer *p = *state;
+    struct rlimit was, none;
+    enum err e = ERR_OK;
+    UNTIL(p, p->fetches[0] > 0 && p->fetches[1] > 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    none = (struct rlimit){.rlim_cur = 1, .rlim_max = was.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    deliver(p, HONEST, 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    for (int i = 0; i < 400 && e == ERR_OK; i++)
+        e = node_turn(p->s, 5);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+    assert_int_equal(e, ERR_STORE);
+    for (int i = 0; i < 50; i++) {
+        usleep(4000);
+        listen_once(p);
+    }
+    assert_int_equal(p->acks, 0);
+    p->fetches[0] = 0;
+    node_close(&p->s);
+    assert_int_equal(node_open(p->n.conf, NODE_ONLINE, stderr, &p->s), ERR_OK);
+    UNTIL(p, p->fetches[0] > 0);
+    deliver(p, HONEST, 0);
+    UNTIL(p, p->acks == 1);
+    assert_int_equal(inbox_size(p), 1);
+}
+
+/* W-126 */
 static void a_forged_delivery_is_never_acknowledged(void **state)
 {
     struct peer *p = *state;
-    static const enum tamper FORGED[] = {HUB_SIGNATURE, SENDER_SIGNATURE,
-                                         PART_BODY, LEAF_PEER, FOR_ANOTHER};
+    static const enum tamper FORGED[] = {
+        HUB_SIGNATURE, SENDER_SIGNATURE, PART_BODY, LEAF_PEER,  FOR_ANOTHER,
+        PROOF_PATH,    BOX_KEY,          NOTE_KEY,  NOTE_ORIGIN};
     UNTIL(p, p->fetches[0] > 0);
     for (size_t i = 0; i < NELEM(FORGED); i++) {
         deliver(p, FORGED[i], 0);
         UNTIL(p, hub_count(p, "refused") == 1);
+        assert_int_equal(inbox_size(p), 0);
         node_close(&p->s);
         /* its log would differ from the next one's: forget it */
         char path[128];
@@ -397,6 +494,22 @@ static void a_forged_delivery_is_never_acknowledged(void **state)
     assert_int_equal(inbox_size(p), 0);
 }
 
+static bool both_notes(const char *folder, const char *name)
+{
+    static const char *const PARTS[] = {"---- seen before ----\n" ORIGIN
+                                        "\n4\n",
+                                        "---- received now ----\n" ORIGIN "\n"};
+    char path[512];
+    struct buf b = {0};
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    assert_int_equal(file_read(path, 65536, &b), ERR_OK);
+    bool both = true;
+    for (size_t i = 0; i < NELEM(PARTS); i++)
+        both &= memmem(b.p, b.n, PARTS[i], strlen(PARTS[i])) != NULL;
+    buf_fini(&b);
+    return both;
+}
+
 static bool evidence(const struct peer *p)
 {
     char path[128];
@@ -404,11 +517,13 @@ static bool evidence(const struct peer *p)
     snprintf(path, sizeof(path), "%s/spool", p->n.folder);
     DIR *d = opendir(path);
     for (struct dirent *e; (e = readdir(d)) != NULL;)
-        found |= strncmp(e->d_name, "fork-evidence-", 14) == 0;
+        found |= strncmp(e->d_name, "fork-evidence-", 14) == 0 &&
+                 both_notes(path, e->d_name);
     closedir(d);
     return found;
 }
 
+/* W-173 */
 static void a_forked_log_stops_deliveries_until_cleared(void **state)
 {
     struct peer *p = *state;
@@ -436,6 +551,7 @@ static void a_forked_log_stops_deliveries_until_cleared(void **state)
     UNTIL(p, p->acks == 2);
 }
 
+/* W-126 */
 static void a_proof_from_a_head_we_never_told_is_refused(void **state)
 {
     struct peer *p = *state;
@@ -450,6 +566,7 @@ static void a_proof_from_a_head_we_never_told_is_refused(void **state)
     assert_int_equal(p->acks, 1);
 }
 
+/* W-173 */
 static void a_log_that_shrinks_is_a_fork(void **state)
 {
     struct peer *p = *state;
@@ -660,7 +777,10 @@ int main(void)
         CASE(a_receipt_that_is_not_the_hubs_counts_for_nothing),
         CASE(no_more_than_a_window_is_on_its_way),
         CASE(a_new_connection_starts_at_the_first_waiting_event),
+        CASE(a_silent_hub_is_left_and_gets_what_it_has_not_answered),
+        CASE(the_delay_before_a_new_connection_grows_and_differs),
         CASE(a_delivery_is_stored_and_then_acknowledged),
+        CASE(what_cannot_be_stored_is_not_acknowledged),
         CASE(a_forged_delivery_is_never_acknowledged),
         CASE(a_forked_log_stops_deliveries_until_cleared),
         CASE(a_proof_from_a_head_we_never_told_is_refused),

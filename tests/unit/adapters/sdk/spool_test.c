@@ -107,7 +107,7 @@ static size_t waiting(struct spool *s, enum lane lane)
     return n;
 }
 
-static void what_was_committed_survives_a_crash(void **state)
+static void what_was_committed_survives_a_crash(void **state) /* W-117 */
 {
     struct place *p = *state;
     crash_after(p, true, 5);
@@ -156,7 +156,7 @@ static void a_repeated_source_gives_the_first_event(void **state)
                      ERR_NOT_FOUND);
 }
 
-static void lanes_count_apart(void **state)
+static void lanes_count_apart(void **state) /* W-014 */
 {
     struct place *p = *state;
     uint64_t n;
@@ -229,7 +229,7 @@ static bool take(struct spool *s, struct id id, const uint8_t *person)
     return fresh;
 }
 
-static void a_delivery_is_taken_once_for_ever(void **state)
+static void a_delivery_is_taken_once_for_ever(void **state) /* W-127 */
 {
     struct place *p = *state;
     struct id id = id_random();

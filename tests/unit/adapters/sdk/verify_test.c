@@ -29,7 +29,7 @@ static const struct {
     {"a delivery for another agency", FOR_ANOTHER, ERR_DLV_PROOF},
 };
 
-static void only_honest_deliveries_are_taken(void **state)
+static void only_honest_deliveries_are_taken(void **state) /* W-126 */
 {
     (void)state;
     struct hubside h;
@@ -154,7 +154,7 @@ static void heads_of_two_connections_may_interleave(void **state)
     assert_int_equal(heads_last(&h)->size, 4);
 }
 
-static void a_contradiction_is_a_fork(void **state)
+static void a_contradiction_is_a_fork(void **state) /* W-126, W-173 */
 {
     (void)state;
     struct trees t;

@@ -450,7 +450,8 @@ static void every_type_is_made_and_opened(void **state) /* W-016, W-033 */
             check_round(&SCHEMA_MESSAGES[i], &k);
 }
 
-/* Nothing in header or parts tells an absent class but its empty body. (W-016, W-033) */
+/* Nothing in header or parts tells an absent class but its empty body: W-016,
+ * W-033. */
 static void an_absent_class_is_committed_to_as_well(void **state)
 {
     (void)state;
