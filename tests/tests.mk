@@ -4,7 +4,7 @@
 #         integration, demo stories, fuzzers. Nothing here installs anything.
 
 RUN := tests/run.sh
-VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full \
+VALGRIND := valgrind -q --suppressions=tests/valgrind.supp --error-exitcode=9 --leak-check=full \
             --show-leak-kinds=definite,indirect \
             --errors-for-leak-kinds=definite,indirect
 FUZZ_SECONDS ?= 30

@@ -179,7 +179,7 @@ static void malformed_questions_stop_nobody(void **state)
     for (int i = 0; i < 20; i++)
         assert_true(zmq_send(s, "junk", 4, 0) == 4);
     json_decref(asked(r, "status", NULL, NULL));
-    zmq_close(s);
+    dealer_close(r, s);
 }
 
 int main(void)

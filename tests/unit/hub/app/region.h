@@ -63,6 +63,7 @@ struct region {
     void *zmq;
     struct client client[CLIENTS];
     char urgent[40], normal[40];
+    void *socket[64]; /* open ones: a test that fails leaves some behind */
 };
 
 /* ---- the folder ---- */
@@ -264,11 +265,19 @@ static inline void client_forget(struct client *c)
     c->got_n = 0;
 }
 
+static inline void dealer_close(struct region *r, void *s)
+{
+    for (size_t i = 0; i < NELEM(r->socket); i++)
+        if (s != NULL && r->socket[i] == s) {
+            zmq_close(s);
+            r->socket[i] = NULL;
+        }
+}
+
 static inline void client_close(struct client *c)
 {
     for (int i = 0; i < LANE_COUNT; i++) {
-        if (c->lane[i] != NULL)
-            zmq_close(c->lane[i]);
+        dealer_close(c->r, c->lane[i]);
         c->lane[i] = NULL;
     }
 }
@@ -280,6 +289,8 @@ static inline void region_free(struct region *r)
         client_forget(&r->client[i]);
         buf_fini(&r->client[i].plain);
     }
+    for (size_t i = 0; i < NELEM(r->socket); i++)
+        dealer_close(r, r->socket[i]);
     zmq_ctx_term(r->zmq);
     if (r->hub != NULL)
         region_stop(r);
@@ -295,6 +306,13 @@ static inline void *dealer(struct region *r, const struct node_keys *k,
     int linger = 0;
     void *s = zmq_socket(r->zmq, ZMQ_DEALER);
     assert_non_null(s);
+    for (size_t i = 0; i <= NELEM(r->socket); i++) {
+        assert_true(i < NELEM(r->socket));
+        if (r->socket[i] == NULL) {
+            r->socket[i] = s;
+            break;
+        }
+    }
     zmq_setsockopt(s, ZMQ_LINGER, &linger, sizeof(linger));
     if (routing != NULL)
         zmq_setsockopt(s, ZMQ_ROUTING_ID, routing, strlen(routing));
@@ -859,7 +877,7 @@ static inline void control_ask(struct region *r, const char *what,
     buf_add(raw, f.body.p, f.body.n);
     frame_close(&f);
     buf_fini(&b);
-    zmq_close(s);
+    dealer_close(r, s);
 }
 
 /* Its code ("" when done) and JSON (owned, NULL when refused). */

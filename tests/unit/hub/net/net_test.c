@@ -16,7 +16,7 @@ static void gets_nothing(struct region *r, void *s)
     assert_false(wait_for(r, s, &f, 300));
     assert_int_equal(net_peer_count(r->hub->net), peers);
     assert_int_equal(r->hub->count.malformed, malformed);
-    zmq_close(s);
+    dealer_close(r, s);
 }
 
 static void an_unknown_key_gets_nothing(void **state) /* W-161 W-162 */
@@ -65,7 +65,7 @@ static void an_address_of_ones_own_is_refused(void **state) /* W-160 */
         client_send(h1, LANE_NORMAL, VERB_PING, SLICE_NONE);
         assert_string_equal(want_error(h1, LANE_NORMAL, NULL, NULL),
                             "E-NOD-003");
-        zmq_close(h1->lane[LANE_NORMAL]);
+        dealer_close(r, h1->lane[LANE_NORMAL]);
         h1->lane[LANE_NORMAL] = mine;
     }
     client_sync(h1, LANE_NORMAL);
@@ -88,7 +88,7 @@ static void many_connections_displace_only_ones_own(void **state) /* W-151 */
     assert_true(net_connected(r->hub->net, LANE_NORMAL, "c1"));
     client_sync(c1, LANE_NORMAL);
     for (size_t i = 0; i < NELEM(more); i++)
-        zmq_close(more[i]);
+        dealer_close(r, more[i]);
 }
 
 /* ---- lanes, PING ---- */
@@ -174,6 +174,7 @@ static void a_revoked_node_is_refused_from_its_next_message_on(void **state)
 static void *monitor(struct region *r, void *s)
 {
     void *m = zmq_socket(r->zmq, ZMQ_PAIR);
+    r->socket[NELEM(r->socket) - 1] = m;
     assert_int_equal(
         zmq_socket_monitor(s, "inproc://revoked", ZMQ_EVENT_DISCONNECTED), 0);
     assert_int_equal(zmq_connect(m, "inproc://revoked"), 0);
@@ -201,7 +202,7 @@ its_connection_is_closed_within_two_seconds(void **state) /* W-165 */
         turn(r);
     assert_int_equal(closed, 1);
     zmq_socket_monitor(p1->lane[LANE_NORMAL], NULL, 0);
-    zmq_close(watch);
+    dealer_close(r, watch);
     /* the others are back by themselves; it is not */
     usleep(150000);
     client_sync(h1, LANE_NORMAL);
