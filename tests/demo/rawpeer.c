@@ -523,9 +523,11 @@ static int watch_end(struct raw *r, const struct node_keys *k, size_t bytes)
 {
     struct buf b = {0};
     int what = 0;
+    char at[48];
     void *s = dial(r, k), *m = zmq_socket(r->zmq, ZMQ_PAIR);
-    zmq_socket_monitor(s, "inproc://watch", ZMQ_EVENT_ALL);
-    zmq_connect(m, "inproc://watch");
+    snprintf(at, sizeof(at), "inproc://watch-%zu", bytes);
+    if (zmq_socket_monitor(s, at, ZMQ_EVENT_ALL) != 0 || zmq_connect(m, at) != 0)
+        need(ERR_INTERNAL);
     fill(&b, 'x', bytes);
     send_frames(s, "TSN1", "SEND", b.p, b.n);
     zmq_pollitem_t item = {m, 0, ZMQ_POLLIN, 0};

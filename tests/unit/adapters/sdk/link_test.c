@@ -470,8 +470,10 @@ static void a_forged_delivery_is_never_acknowledged(void **state)
         PROOF_PATH,    BOX_KEY,          NOTE_KEY,  NOTE_ORIGIN};
     UNTIL(p, p->fetches[0] > 0);
     for (size_t i = 0; i < NELEM(FORGED); i++) {
-        deliver(p, FORGED[i], 0);
+        deliver(p, FORGED[i].tamper, 0);
         UNTIL(p, hub_count(p, "refused") == 1);
+        if (p->s->host.link->trouble != FORGED[i].want)
+            fail_msg("%zu: %s", i, err_code(p->s->host.link->trouble));
         assert_int_equal(inbox_size(p), 0);
         node_close(&p->s);
         /* its log would differ from the next one's: forget it */
@@ -562,6 +564,11 @@ static void a_proof_from_a_head_we_never_told_is_refused(void **state)
     p->seen_size = 2;
     deliver_at(p, HONEST, 1, 8);
     UNTIL(p, hub_count(p, "refused") == 1);
+    struct checkpoint c;
+    struct buf note = {0};
+    assert_int_equal(spool_checkpoint(p->s->host.spool, &c, &note), ERR_OK);
+    assert_int_equal(c.size, 4);
+    buf_fini(&note);
     assert_false(is_forked(p));
     assert_int_equal(p->acks, 1);
 }
