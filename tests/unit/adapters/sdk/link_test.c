@@ -465,9 +465,20 @@ static void what_cannot_be_stored_is_not_acknowledged(void **state) /* W-127 */
 static void a_forged_delivery_is_never_acknowledged(void **state)
 {
     struct peer *p = *state;
-    static const enum tamper FORGED[] = {
-        HUB_SIGNATURE, SENDER_SIGNATURE, PART_BODY, LEAF_PEER,  FOR_ANOTHER,
-        PROOF_PATH,    BOX_KEY,          NOTE_KEY,  NOTE_ORIGIN};
+    static const struct {
+        enum tamper tamper;
+        enum err want;
+    } FORGED[] = {
+        {BOX_KEY, ERR_DLV_BOX},
+        {HUB_SIGNATURE, ERR_DLV_SIGNATURE},
+        {SENDER_SIGNATURE, ERR_EVT_SIGNATURE},
+        {PART_BODY, ERR_EVT_COMMITMENT},
+        {LEAF_PEER, ERR_DLV_PROOF},
+        {FOR_ANOTHER, ERR_DLV_PROOF},
+        {PROOF_PATH, ERR_DLV_PROOF},
+        {NOTE_KEY, ERR_DLV_PROOF},
+        {NOTE_ORIGIN, ERR_DLV_PROOF},
+    };
     UNTIL(p, p->fetches[0] > 0);
     for (size_t i = 0; i < NELEM(FORGED); i++) {
         deliver(p, FORGED[i].tamper, 0);

@@ -76,10 +76,12 @@ static void play_fetch(struct play *p)
     client_sync(p->p1, LANE_URGENT);
 }
 
+/* One of the last few, so that most are still waiting for it. */
 static void play_ack(struct play *p)
 {
-    if (p->p1->got_n > 0)
-        client_ack(p->p1, &p->p1->got[next_random(&p->seed) % p->p1->got_n]);
+    size_t n = p->p1->got_n, back = next_random(&p->seed) % 6;
+    if (n > back)
+        client_ack(p->p1, &p->p1->got[n - 1 - back]);
 }
 
 static void play_reconnect(struct play *p)
