@@ -213,11 +213,11 @@ static tsunagi_code fill(struct reading *rd, json_t *o,
         return code;
     const char *type = string_of(o, "type"), *to = string_of(o, "answer_to");
     rd->field = "type";
-    if (type == NULL || !inbox_may_send(rd->in, type))
-        return "E-EVT-002";
-    *out = tsunagi_draft_new(inbox_host(rd->in), type);
+    *out = type == NULL ? NULL : tsunagi_draft_new(inbox_host(rd->in), type);
     if (*out == NULL)
         return "E-EVT-002";
+    if (!inbox_may_send(rd->in, type))
+        return "E-EVT-018";
     rd->field = NULL;
     if (to != NULL)
         code = load_answered(rd, to);

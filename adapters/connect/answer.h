@@ -21,8 +21,9 @@
 #include "adapters/connect/inbox.h"
 
 /* A folder_reader; inbox is a struct inbox. CSV when the name ends in .csv,
- * else JSON. E-EVT-002 a type unknown or not for here, E-NF-001 nothing in the
- * inbox to answer, E-VAL-014 -015 -016, codes of csv.h and tsunagi_submit. */
+ * else JSON. E-EVT-002 a type unknown, E-EVT-018 not one of the inbox's types,
+ * E-NF-001 nothing in the inbox to answer, E-VAL-014 -015 -016, codes of csv.h
+ * and tsunagi_submit. */
 void answer_read(void *inbox, const char *name, const uint8_t *bytes, size_t n,
                  struct folder_result *r);
 #endif

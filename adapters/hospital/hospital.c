@@ -34,8 +34,7 @@ struct hospital {
     bool case_by_date;
 };
 
-/* ---- ADT to an event
- * --------------------------------------------------------- */
+/* ---- ADT to an event ---------------------------------------------------- */
 struct pair {
     const char *field, *value; /* "" is left out */
     const char *segment;       /* where in the message it came from */
@@ -102,10 +101,11 @@ static tsunagi_code submit_pairs(struct hospital *h, const char *type,
     return code;
 }
 
-static tsunagi_code send_admission(struct hospital *h, const struct adt *a,
-                                   const char *source, struct adt_fault *fault)
+static tsunagi_code send_adt(struct hospital *h, const struct adt *a,
+                             const char *source, struct adt_fault *fault)
 {
     char id[72];
+    bool out = a->kind == ADT_DISCHARGE;
     source_text(a->control_id, id);
     const struct pair pairs[] = {
         {"name.kanji", a->kanji, "PID", 5},
@@ -113,38 +113,19 @@ static tsunagi_code send_admission(struct hospital *h, const struct adt *a,
         {"name.degraded", a->degraded ? "true" : "", "PID", 5},
         {"birth", a->birth, "PID", 7},
         {"sex", a->sex, "PID", 8},
-        {"postal", a->postal, "PID", 11},
+        {"postal", out ? "" : a->postal, "PID", 11},
         {"address", a->address, "PID", 11},
         {"phone", a->phone, "PID", 13},
-        {"admitted_on", a->admitted, "PV1", 44},
+        {"admitted_on", out ? "" : a->admitted, "PV1", 44},
+        {"discharged_on", out ? a->discharged : "", "PV1", 45},
         {"hospital_name", h->name, "MSH", 4},
-        {"ward", a->ward, "PV1", 3},
+        {"ward", out ? "" : a->ward, "PV1", 3},
         {"dx_main", a->diagnosis, "DG1", 3},
         {"source_id", id, "MSH", 10},
         {"corrects", a->kind == ADT_UPDATE ? "true" : "", "MSH", 9},
         {0}};
-    return submit_pairs(h, "ADMISSION_RECORDED", pairs, a, source, fault);
-}
-
-static tsunagi_code send_discharge(struct hospital *h, const struct adt *a,
-                                   const char *source, struct adt_fault *fault)
-{
-    char id[72];
-    source_text(a->control_id, id);
-    const struct pair pairs[] = {
-        {"name.kanji", a->kanji, "PID", 5},
-        {"name.kana", a->kana, "PID", 5},
-        {"name.degraded", a->degraded ? "true" : "", "PID", 5},
-        {"birth", a->birth, "PID", 7},
-        {"sex", a->sex, "PID", 8},
-        {"discharged_on", a->discharged, "PV1", 45},
-        {"address", a->address, "PID", 11},
-        {"phone", a->phone, "PID", 13},
-        {"hospital_name", h->name, "MSH", 4},
-        {"dx_main", a->diagnosis, "DG1", 3},
-        {"source_id", id, "MSH", 10},
-        {0}};
-    return submit_pairs(h, "DISCHARGED", pairs, a, source, fault);
+    return submit_pairs(h, out ? "DISCHARGED" : "ADMISSION_RECORDED", pairs, a,
+                        source, fault);
 }
 
 static tsunagi_code take_adt(struct hospital *h, const uint8_t *p, size_t n,
@@ -162,8 +143,7 @@ static tsunagi_code take_adt(struct hospital *h, const uint8_t *p, size_t n,
     if (code == NULL && (source = adt_source_key(&a, p, n)) == NULL)
         code = "E-INT-002";
     if (code == NULL)
-        code = a.kind == ADT_DISCHARGE ? send_discharge(h, &a, source, fault)
-                                       : send_admission(h, &a, source, fault);
+        code = send_adt(h, &a, source, fault);
     if (code == NULL)
         *events = 1;
     else

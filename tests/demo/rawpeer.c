@@ -186,15 +186,23 @@ static void spoil_utf8(struct raw *r)
 }
 static void spoil_nul(struct raw *r)
 {
-    PART(r, PB__DATA_CLASS__G_ADM, "\x4a\x03" "a\0b");
+    PART(r, PB__DATA_CLASS__G_ADM,
+         "\x4a\x03"
+         "a\0b");
 }
 static void spoil_class(struct raw *r)
 {
-    PART(r, PB__DATA_CLASS__G_ID, "\x52\x03" "F20"); /* dx_main */
+    PART(r, PB__DATA_CLASS__G_ID,
+         "\x52\x03"
+         "F20"); /* dx_main */
 }
 static void spoil_twice(struct raw *r)
 {
-    PART(r, PB__DATA_CLASS__G_ADM, "\x4a\x02" "5E" "\x4a\x02" "5F");
+    PART(r, PB__DATA_CLASS__G_ADM,
+         "\x4a\x02"
+         "5E"
+         "\x4a\x02"
+         "5F");
 }
 static void spoil_order(struct raw *r)
 {
@@ -202,19 +210,28 @@ static void spoil_order(struct raw *r)
 }
 static void spoil_day(struct raw *r)
 {
-    PART(r, PB__DATA_CLASS__G_ADM, "\x3a\x0c\x0a\x0a" "2026-02-30");
+    PART(r, PB__DATA_CLASS__G_ADM,
+         "\x3a\x0c\x0a\x0a"
+         "2026-02-30");
 }
 static void spoil_month(struct raw *r)
 {
-    PART(r, PB__DATA_CLASS__G_ADM, "\x3a\x0c\x0a\x0a" "2026-13-01");
+    PART(r, PB__DATA_CLASS__G_ADM,
+         "\x3a\x0c\x0a\x0a"
+         "2026-13-01");
 }
 static void spoil_mynumber(struct raw *r)
 {
-    PART(r, PB__DATA_CLASS__G_NOTE, "\x6a\x0c" "123456789018");
+    PART(r, PB__DATA_CLASS__G_NOTE,
+         "\x6a\x0c"
+         "123456789018");
 }
 static void spoil_control(struct raw *r)
 {
-    PART(r, PB__DATA_CLASS__G_NOTE, "\x6a\x03" "a\x07" "b");
+    PART(r, PB__DATA_CLASS__G_NOTE,
+         "\x6a\x03"
+         "a\x07"
+         "b");
 }
 static void spoil_oversize(struct raw *r)
 {
@@ -468,8 +485,8 @@ static bool wait_answer(void *s, struct answer *a)
 
 static void show(const char *name, const struct answer *a)
 {
-    printf("%s %s %s\t%s\n", name, a->code[0] != '\0' ? a->code : "(none)", a->ja,
-           a->en);
+    printf("%s %s %s\t%s\n", name, a->code[0] != '\0' ? a->code : "(none)",
+           a->ja, a->en);
     fflush(stdout);
 }
 
@@ -526,7 +543,8 @@ static int watch_end(struct raw *r, const struct node_keys *k, size_t bytes)
     char at[48];
     void *s = dial(r, k), *m = zmq_socket(r->zmq, ZMQ_PAIR);
     snprintf(at, sizeof(at), "inproc://watch-%zu", bytes);
-    if (zmq_socket_monitor(s, at, ZMQ_EVENT_ALL) != 0 || zmq_connect(m, at) != 0)
+    if (zmq_socket_monitor(s, at, ZMQ_EVENT_ALL) != 0 ||
+        zmq_connect(m, at) != 0)
         need(ERR_INTERNAL);
     fill(&b, 'x', bytes);
     send_frames(s, "TSN1", "SEND", b.p, b.n);
@@ -554,7 +572,8 @@ static void try_ends(struct raw *r)
     keys_make(&stranger, "stranger");
     take(&a, "", "", "");
     if (watch_end(r, &stranger, 10) == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
-        take(&a, "E-NOD-001", err_ja(ERR_NODE_UNKNOWN), err_en(ERR_NODE_UNKNOWN));
+        take(&a, "E-NOD-001", err_ja(ERR_NODE_UNKNOWN),
+             err_en(ERR_NODE_UNKNOWN));
     show("unknown-key", &a);
     take(&a, "", "", "");
     if (watch_end(r, &r->keys, 2 << 20) == ZMQ_EVENT_DISCONNECTED)
@@ -591,7 +610,11 @@ static void try_replay(struct raw *r)
     finish(r, true, &first);
     ask(r, "", &first, false);
     PART(r, PB__DATA_CLASS__G_ADM,
-         "\x3a\x0e\x0a\x0a" "2026-04-02" "\x18\x01" "\x4a\x02" "9Z");
+         "\x3a\x0e\x0a\x0a"
+         "2026-04-02"
+         "\x18\x01"
+         "\x4a\x02"
+         "9Z");
     finish(r, true, &again);
     drop(r);
     ask(r, "replay", &again, true);

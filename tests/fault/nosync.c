@@ -38,8 +38,8 @@ static void copy(int from, const char *to)
     snprintf(part, sizeof(part), "%s.part", to);
     int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     ssize_t n;
-    for (off_t at = 0; fd >= 0 && (n = pread(from, block, sizeof(block), at)) > 0;
-         at += n)
+    for (off_t at = 0;
+         fd >= 0 && (n = pread(from, block, sizeof(block), at)) > 0; at += n)
         if (write(fd, block, (size_t)n) != n)
             abort();
     if (fd < 0 || close(fd) != 0 || renameat(AT_FDCWD, part, AT_FDCWD, to) != 0)
