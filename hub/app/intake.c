@@ -115,11 +115,14 @@ static void describe(const struct hub *h, const struct recipient *r,
     o->has_released = o->has_withheld = 1;
     o->released = r->why == ERR_OK ? r->decision.released : 0;
     o->withheld = r->decision.withheld;
-    if (r->agency == NULL || r->why != ERR_OK) {
-        buf_adds(ja, err_ja(r->why != ERR_OK ? r->why : ERR_POL_NONE));
-        buf_adds(en, err_en(r->why != ERR_OK ? r->why : ERR_POL_NONE));
-    } else {
+    /* the rule's own sentence, unless it was not a rule that said no */
+    if (r->agency != NULL && (r->why == ERR_OK || (r->why == ERR_POL_NONE &&
+                                                   r->decision.released == 0))) {
         policy_explain(h->policy, &r->decision, ja, en);
+    } else {
+        enum err why = r->why != ERR_OK ? r->why : ERR_POL_NONE;
+        buf_adds(ja, err_ja(why));
+        buf_adds(en, err_en(why));
     }
     for (unsigned c = 1; c < CLASS_MAX; c++)
         if (r->decision.of[c].permit) {
