@@ -18,7 +18,7 @@
 /* Events that share a commit, at most. A turn that has something urgent takes
  * little besides, so that an emergency never waits for bulk (I-7). */
 #define TURN_EVENTS 64
-#define TURN_NORMAL 48
+#define TURN_NORMAL 16
 #define TURN_BESIDE_URGENT 4
 #define LANE_CONTROL NET_LANES /* an answer for the control socket */
 
@@ -104,6 +104,7 @@ void intake_deadlines(struct hub *h);
 /* Facts about a person and a case, for core. */
 struct known {
     struct id person, case_id; /* zero: none */
+    bool named; /* the person, by a token of the sender */
     struct grant *grants;
     size_t grant_count;
     uint64_t generation;

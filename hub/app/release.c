@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define CONSENT_WITHDRAWN 1203
-#define PUMP_AT_ONCE 48            /* deliveries decided in one turn */
+#define PUMP_AT_ONCE 24            /* deliveries decided in one turn */
 #define PUMP_BESIDE_URGENT 4       /* of the normal lane, beside urgent ones */
 #define BATCH_BYTES (FRAME_MAX / 2) /* of one DELIVERIES message */
 #define BATCH_MAX 32
@@ -254,8 +254,9 @@ static void pump_peer(void *ctx, struct peer *p)
         p->cursor = p->skipped - 1; /* that node is gone: it is ours now */
         p->skipped = 0;
     }
+    /* while the clock is off every answer would be no, and a no is for good */
     if (p->credit == 0 || node == NULL || node->state != NODE_ACTIVE ||
-        h->broken != ERR_OK)
+        h->broken != ERR_OK || !h->clock_ok)
         return;
     if (h->outgoing_count >= h->outgoing_max) {
         h->pump = true; /* its turn comes */
