@@ -283,6 +283,7 @@ static enum err load_known(struct hub *h, struct arrival *a)
     if (e != ERR_OK)
         return e;
     e = known_load(h, person, case_id, &a->known);
+    a->known.named = !id_is_zero(person);
     if (e == ERR_OK && !id_is_zero(person) &&
         !id_eq(a->known.person, person))
         return ERR_FLOW_CASE; /* a case of someone else */
@@ -346,12 +347,30 @@ static enum err keep_event(struct hub *h, struct arrival *a)
                        : store_event_put(h->store, s, a->ev->header_sha256);
 }
 
+/* Every consent that stands. Refusals stay: who takes back what was agreed has
+ * not agreed to what was refused. */
+static enum err withdraw_all(struct hub *h, const struct known *k, size_t *n)
+{
+    enum err e = ERR_OK;
+    *n = 0;
+    for (size_t i = 0; i < k->grant_count && e == ERR_OK; i++) {
+        size_t one = 0;
+        if (k->grants[i].kind == GRANT_GIVEN && !k->grants[i].withdrawn)
+            e = store_grant_withdraw(h->store, k->person, k->grants[i].ref,
+                                     &one);
+        *n += one;
+    }
+    return e;
+}
+
 /* Withdraws one consent, or all of them (ref NULL); cites its leaf. */
 static enum err withdraw(struct hub *h, struct arrival *a, const uint8_t *ref,
                          uint64_t leaf)
 {
     size_t n;
-    enum err e = store_grant_withdraw(h->store, a->known.person, ref, &n);
+    enum err e = ref == NULL ? withdraw_all(h, &a->known, &n)
+                             : store_grant_withdraw(h->store, a->known.person,
+                                                    ref, &n);
     if (e == ERR_OK && n == 0)
         return ERR_NOT_FOUND;
     return e != ERR_OK ? e : issue_withdrawal(h, &a->known, ref, leaf);

@@ -51,6 +51,7 @@ void known_facts(const struct hub *h, const struct known *k,
         .sender = sender,
         .clock_ok = h->clock_ok,
         .person_known = !id_is_zero(k->person),
+        .person_named = k->named,
         .address_protected = k->address_protected,
         .grants = k->grants,
         .grant_count = k->grant_count,
@@ -373,7 +374,8 @@ static enum err leaf_withheld(struct hub *h, const struct delivery *d,
     return e != ERR_OK ? e : store_leaf(h->store, &l, &index);
 }
 
-/* Decides a waiting delivery again; stops it when nothing is left of it. */
+/* Decides a waiting delivery again; stops it when nothing is left of it. With a
+ * clock that is off nobody can tell: it is decided when it is released. */
 static enum err redecide(struct hub *h, struct delivery *d,
                          const struct known *k, uint64_t cites)
 {
@@ -385,7 +387,7 @@ static enum err redecide(struct hub *h, struct delivery *d,
         e = known_load(h, k->person, ev.case_id, &of_case);
     if (e == ERR_OK)
         e = decide_kept(h, &ev, d, &of_case, &now);
-    if (e == ERR_OK && now.released == 0) {
+    if (e == ERR_OK && now.released == 0 && now.error != ERR_POL_CLOCK) {
         d->state = DELIVERY_WITHHELD;
         h->count.withheld++;
         e = store_delivery_update(h->store, d);
@@ -409,15 +411,29 @@ struct holders {
     size_t n;
 };
 
+/* Only an agency that the consent names can hold anything that rests on it;
+ * what others hold they hold by law, or by a consent that still stands. */
+static bool rests_on(const struct holders *hs, const char *agency)
+{
+    const struct agency *a = registry_agency(hs->h->registry, agency);
+    for (size_t i = 0; a != NULL && i < hs->k->grant_count; i++) {
+        const struct grant *g = &hs->k->grants[i];
+        if (g->kind == GRANT_GIVEN && grant_names(g, a) &&
+            (hs->ref == NULL || memcmp(g->ref, hs->ref, ID_BYTES) == 0))
+            return true;
+    }
+    return false;
+}
+
 static bool collect_holder(void *ctx, const char *agency, uint64_t classes)
 {
     const uint64_t identity = class_bit(PB__DATA_CLASS__G_ID) |
                               class_bit(PB__DATA_CLASS__G_ID_GIVEN);
     struct holders *hs = ctx;
+    if ((classes & identity) == 0 || !rests_on(hs, agency))
+        return true; /* never knew whom it was about: nothing to tell (I-13) */
     if (hs->n == MAX_RECIPIENTS)
         return false;
-    if ((classes & identity) == 0)
-        return true; /* never knew whom it was about: nothing to tell (I-13) */
     snprintf(hs->agency[hs->n], AGENCY_MAX, "%s", agency);
     hs->classes[hs->n++] = classes;
     return true;

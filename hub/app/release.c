@@ -294,19 +294,18 @@ void release_pump(struct hub *h)
 
 /* ---- sending ---- */
 
-static void add_proof(struct hub *h, uint64_t index, Pb__Delivery *d,
-                      ProtobufCBinaryData *path, struct hash *hashes)
+static enum err add_proof(struct hub *h, uint64_t index, Pb__Delivery *d,
+                          ProtobufCBinaryData *path, struct hash *hashes)
 {
     const struct merkle *m = store_merkle(h->store);
     size_t n = 0;
     enum err e = merkle_inclusion(m, index, m->size, store_tile, h->store,
                                   hashes, &n);
-    if (e != ERR_OK)
-        turn_broken(h, e);
     for (size_t i = 0; i < n; i++)
         path[i] = (ProtobufCBinaryData){HASH_BYTES, hashes[i].b};
     d->n_inclusion = n;
     d->inclusion = path;
+    return e;
 }
 
 static size_t released_parts(const struct outgoing *o, const Pb__Event *ev,
@@ -368,8 +367,9 @@ static enum err pack_delivery(struct hub *h, struct outgoing *o,
     d.has_release_index = d.has_released_ms = 1;
     d.release_index = o->d.release_leaf;
     d.released_ms = o->d.released_ms;
-    add_proof(h, o->d.release_leaf, &d, path, hashes);
-    e = pack(&d.base, out);
+    e = add_proof(h, o->d.release_leaf, &d, path, hashes);
+    if (e == ERR_OK)
+        e = pack(&d.base, out);
     unpack_free(&m);
     return e;
 }
@@ -484,6 +484,8 @@ static void send_one(struct hub *h, struct outgoing *o, struct batch *b)
         return; /* gone: it goes out again when the node is back */
     const struct node *to = registry_node(h->registry, f.found->node);
     enum err e = to == NULL ? ERR_NODE_UNKNOWN : box_delivery(h, o, f.found, to, &packed);
+    if (e == ERR_STORE || e == ERR_INTEGRITY || e == ERR_IO)
+        turn_broken(h, e); /* I-17 */
     if (b->to != f.found || b->n == BATCH_MAX ||
         b->bytes + packed.n > BATCH_BYTES)
         send_batch(h, b);

@@ -212,8 +212,10 @@ static void receive_control(struct hub *h)
 static void read_clocks(struct hub *h)
 {
     uint64_t wall = clock_wall_ms();
+    bool was_ok = h->clock_ok;
     h->now_ms = wall > h->now_ms ? wall : h->now_ms;
     h->clock_ok = wall + 60000 > h->now_ms;
+    h->pump |= h->clock_ok && !was_ok; /* what waited for it */
     h->boot_ms = clock_boot_ms();
 }
 

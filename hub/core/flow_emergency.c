@@ -27,6 +27,7 @@ enum {
 #define FIRST_ANSWER_MS (10 * MINUTE) /* a person answers the request */
 #define FIRST_OFFER_MS (30 * MINUTE)  /* then the second ring is asked */
 #define HOLD_MS (30 * MINUTE)         /* an offer that names no end */
+#define LONGEST_HOLD_MS (7 * 24 * 60 * MINUTE) /* no bed is held for longer */
 
 /* ---- guards ---- */
 
@@ -63,9 +64,11 @@ static uint64_t hold_until(const struct flow_in *in)
     return b->has_hold_until_ms ? b->hold_until_ms : in->now_ms + HOLD_MS;
 }
 
-static bool hold_over(const struct flow_in *in)
+/* Over already, or so far away that nobody can mean it. */
+static bool no_hold(const struct flow_in *in)
 {
-    return hold_until(in) <= in->now_ms;
+    uint64_t until = hold_until(in);
+    return until <= in->now_ms || until - in->now_ms > LONGEST_HOLD_MS;
 }
 
 static const Pb__CaseOffer *offer_of(const Pb__CaseState *s, const uint8_t *ref,
@@ -293,7 +296,7 @@ static const struct flow_rule RULES[] = {
 
     ON("*", OFFERED, IF(flow_not_party), REFUSE(ERR_FLOW_ACTOR)),
     ON("CONFIRMED|" ENDED, OFFERED, DO(answer_late), .late = true),
-    ON(ASKED, OFFERED, IF(hold_over), REFUSE(ERR_FLOW_OFFER)),
+    ON(ASKED, OFFERED, IF(no_hold), REFUSE(ERR_FLOW_OFFER)),
     ON(ASKED, OFFERED, TO("OFFERED"), DO(take_offer)),
 
     ON("*", DECLINED, IF(flow_not_party), REFUSE(ERR_FLOW_ACTOR)),

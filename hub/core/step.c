@@ -132,6 +132,14 @@ static void withdraw(const struct facts *f, const struct event *e,
     flow_stop(fx, DEADLINE_CONSENT_END, g->ref);
 }
 
+static bool about_consent(const struct event *e)
+{
+    const ProtobufCMessageDescriptor *d = e->schema->descriptor;
+    return d == &pb__consent_given__descriptor ||
+           d == &pb__consent_refused__descriptor ||
+           d == &pb__consent_withdrawn__descriptor;
+}
+
 static void change_consent(const struct facts *f, const struct event *e,
                            uint64_t now_ms, struct effects *fx)
 {
@@ -161,6 +169,15 @@ static bool names_case(const struct event *e)
     return is_token(e->routing->has_case_token, e->routing->case_token);
 }
 
+/* A case is no name: who was asked for a bed has a token for the case and must
+ * not give, refuse or take back consents of a person it does not know. */
+static bool may_speak_for(const struct facts *f)
+{
+    const char *owner = f->state->owner;
+    return f->person_named ||
+           (owner != NULL && strcmp(owner, f->sender->agency->code) == 0);
+}
+
 /* The workflow for an event on a case that is known. */
 static enum err known_case(const struct facts *f, const struct event *e,
                            const struct flow **flow)
@@ -171,7 +188,7 @@ static enum err known_case(const struct facts *f, const struct event *e,
         return ERR_INTERNAL;
     bool handles = flow_handles(own, type);
     if (!handles && flow_free(type))
-        return ERR_OK;
+        return may_speak_for(f) ? ERR_OK : ERR_FLOW_CASE;
     if (!case_member(f->state, f->sender->agency->code))
         return ERR_FLOW_CASE;
     *flow = own;
@@ -233,7 +250,10 @@ static void run(const struct facts *f, const struct event *e, uint64_t now_ms,
     fx->refuse = check_sender(f, e);
     if (fx->refuse == ERR_OK)
         fx->refuse = find_flow(f, e, &flow);
-    if (fx->refuse == ERR_OK)
+    /* What a person said is for the hub alone, which tells the holders. A wish
+     * by role is not even looked up: the receipt would list whom the consents
+     * of that person name. */
+    if (fx->refuse == ERR_OK && !about_consent(e))
         route_meant(f, e, now_ms, fx);
     if (fx->refuse != ERR_OK)
         return;

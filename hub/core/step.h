@@ -16,6 +16,7 @@ struct facts {
     bool clock_ok;
     /* the person of the case, when it is known, else of the sender's token */
     bool person_known;
+    bool person_named; /* by a token of the sender, not by its case alone */
     bool address_protected;
     const struct grant *grants;
     size_t grant_count;

@@ -535,6 +535,53 @@ static void a_new_consent_ends_the_one_it_replaces(void **state)
     assert_string_equal(give(p1, "person", "new", P1, "P_TRA"), "E-CNF-001");
 }
 
+/* The person said no before; taking back every yes leaves the no standing. */
+static void taking_back_all_consents_lifts_no_refusal(void **state)
+{
+    struct region *r = *state;
+    struct client *b1 = client(r, "b1");
+    Pb__ConsentRefused no = PB__CONSENT_REFUSED__INIT;
+    Pb__EmergencyRequested unable = PB__EMERGENCY_REQUESTED__INIT;
+    uint8_t ref[16];
+    struct sent s;
+    token_of(ref, "no");
+    no.has_consent_ref = 1;
+    no.consent_ref = (ProtobufCBinaryData){16, ref};
+    no.purpose = (char *)(uintptr_t) "P_EMG";
+    sent(&s, b1, "CONSENT_REFUSED", &no.base, "person", NULL);
+    assert_string_equal(post(b1, &s), "");
+    assert_string_equal(give(b1, "person", "yes", S1, "P_REG"), "");
+    assert_string_equal(withdraw(b1, "person", NULL), "");
+    unable.has_registration = 1;
+    unable.registration = PB__REGISTRATION__UNREGISTERED_UNABLE;
+    unable.care = (char *)(uintptr_t) "x";
+    sent(&s, b1, "EMERGENCY_REQUESTED", &unable.base, "person", "night");
+    sent_to(&s, "OW-B1-49", "P_EMG");
+    assert_string_equal(post(b1, &s), "");
+    assert_int_equal(fetch_for(b1, LANE_URGENT, 8, 100), 0);
+}
+
+/* A provider that was asked knows the case by a token and nothing else. */
+static void who_was_asked_takes_no_consent_back(void **state)
+{
+    struct region *r = *state;
+    struct client *b1 = client(r, "b1"), *s1 = client(r, "s1");
+    Pb__ConsentWithdrawn all = PB__CONSENT_WITHDRAWN__INIT;
+    struct sent s;
+    give(b1, "person", "yes", S1, "P_EMG");
+    post_sample(b1, "EMERGENCY_REQUESTED", "person", "night", NULL, NULL);
+    post_sample(b1, "EMERGENCY_TRIAGED", "person", "night", NULL, NULL);
+    post_sample(b1, "STAY_CANVASS", "person", "night", S1, "P_EMG");
+    assert_int_equal(fetch(s1, LANE_URGENT), 1);
+    all.has_all = all.all = 1;
+    for (int named = 0; named < 2; named++) { /* a token made up changes nothing */
+        sent(&s, s1, "CONSENT_WITHDRAWN", &all.base, named ? "me" : NULL, "x");
+        memcpy(s.case_token, last_got(s1)->d->case_token.data, 16);
+        assert_string_equal(post(s1, &s), "E-FLW-004");
+    }
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__CONSENT_REVOKE), 0);
+}
+
 /* ---- memory ---- */
 
 static bool measurable(void)
@@ -613,6 +660,8 @@ int main(void)
         REGION_TEST(what_is_too_large_is_answered),
         REGION_TEST(too_large_a_body_is_refused),
         REGION_TEST(a_new_consent_ends_the_one_it_replaces),
+        REGION_TEST(taking_back_all_consents_lifts_no_refusal),
+        REGION_TEST(who_was_asked_takes_no_consent_back),
         REGION_TEST(malformed_messages_leave_no_memory_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

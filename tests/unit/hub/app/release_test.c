@@ -158,6 +158,43 @@ static void a_withdrawal_stops_what_is_on_its_way_and_tells(void **state)
     assert_int_equal(count_leaves(r, PB__LEAF_KIND__RELEASE), 2);
 }
 
+/* C1 holds a filing by law, P1 an admission by the consent taken back. */
+static void only_who_relied_on_a_consent_hears_of_its_end(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1"),
+                  *c1 = client(r, "c1");
+    give(h1, "person", "consent", P1, "P_TRA");
+    give(h1, "person", "other", S1, "P_REG");
+    post_filings(h1, 1);
+    post_admission(h1);
+    assert_int_equal(fetch(c1, LANE_NORMAL), 1);
+    assert_int_equal(fetch(p1, LANE_NORMAL), 1);
+    assert_string_equal(withdraw(h1, "person", "other"), "");
+    assert_int_equal(fetch_for(p1, LANE_URGENT, 8, 100), 0);
+    assert_string_equal(withdraw(h1, "person", NULL), "");
+    assert_int_equal(fetch(p1, LANE_URGENT), 1);
+    assert_int_equal(fetch_for(c1, LANE_URGENT, 8, 100), 0);
+}
+
+/* What is not allowed now is not allowed; but a clock is set right again. */
+static void a_clock_gone_wrong_loses_nothing(void **state) /* I-10 */
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *c1 = client(r, "c1");
+    post_filings(h1, 1);
+    give(h1, "person", "consent", P1, "P_TRA");
+    r->hub->now_ms = clock_wall_ms() + 2 * 3600000; /* it had run ahead */
+    assert_string_equal(withdraw(h1, "person", NULL), "");
+    assert_int_equal(fetch_for(c1, LANE_NORMAL, 8, 100), 0);
+    r->hub->now_ms = clock_wall_ms();
+    struct frame f;
+    assert_true(wait_for(r, c1->lane[LANE_NORMAL], &f, 400));
+    assert_int_equal(take_deliveries(c1, LANE_NORMAL, f.body), 1);
+    frame_close(&f);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__WITHHELD), 0);
+}
+
 static void one_consent_less_still_leaves_the_other(void **state) /* W-121 */
 {
     struct region *r = *state;
@@ -367,6 +404,8 @@ int main(void)
         REGION_TEST(the_sender_counts_again_at_release),
         REGION_TEST(a_withdrawal_stops_what_waits),
         REGION_TEST(a_withdrawal_stops_what_is_on_its_way_and_tells),
+        REGION_TEST(only_who_relied_on_a_consent_hears_of_its_end),
+        REGION_TEST(a_clock_gone_wrong_loses_nothing),
         REGION_TEST(one_consent_less_still_leaves_the_other),
         REGION_TEST(it_comes_again_under_the_same_leaf),
         REGION_TEST(two_connections_of_a_node_at_once),

@@ -51,6 +51,7 @@ static const struct {
     {"offer", 1413, 0},
     {"shortoffer", 1413, 0},
     {"pastoffer", 1413, 0},
+    {"endlessoffer", 1413, 0},
     {"decline", 1414, 0},
     {"confirm", 1415, 0},
     {"cancel", 1424, 0},
@@ -86,7 +87,9 @@ static void fill(union body *b, const char *verb, const char *offerer)
     } else if (type == 1413 && strcmp(verb, "offer") != 0) {
         b->offered.has_hold_until_ms = true;
         b->offered.hold_until_ms =
-            strcmp(verb, "pastoffer") == 0 ? w->now : w->now + 5 * 60000;
+            strcmp(verb, "pastoffer") == 0      ? w->now
+            : strcmp(verb, "endlessoffer") == 0 ? UINT64_MAX
+                                                : w->now + 5 * 60000;
     } else if (type == 1415 && offerer != NULL) {
         b->confirmed.has_offer_ref = true;
         b->confirmed.offer_ref =
@@ -244,6 +247,7 @@ static const struct {
      "released S2; released S3"},
     {"an offer that is over already is none", LOOKING "S1.pastoffer>E-FLW-006",
      ""},
+    {"an offer held for ever is none", LOOKING "S1.endlessoffer>E-FLW-006", ""},
     {"without an offer in time the request is escalated",
      LOOKING "+30m due.offer>ESCALATED S3.offer>OFFERED", ""},
     {"the deadline for a first offer does nothing once there is one",

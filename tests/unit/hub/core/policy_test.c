@@ -204,8 +204,8 @@ static const struct expected {
     {"A02", "INTRO_ANSWERED", "", "P_TRA", "R_HOSP", FREE, PRED_ASKED, 0, "G_META"},
     {"A03", "STAY_OFFERED", "", "P_EMG", "R_HUBC R_KIKAN", FREE, PRED_ASKED, 0, "G_META"},
     {"A03", "STAY_DECLINED", "", "P_EMG", "R_HUBC R_KIKAN", FREE, PRED_ASKED, 0, "G_META"},
-    {"A04", "EMERGENCY_TRIAGED", "", "P_EMG", "R_SHORT", FREE, 0, 0, "G_META"},
-    {"A04", "CANCELLED", "", "P_EMG", "R_SHORT", FREE, 0, 0, "G_META"},
+    {"A04", "EMERGENCY_TRIAGED", "", "P_EMG", "R_SHORT", FREE, PRED_ASKED, 0, "G_META"},
+    {"A04", "CANCELLED", "", "P_EMG", "R_SHORT", FREE, PRED_ASKED, 0, "G_META"},
     {"A05", "OFFER_REJECTED_LATE", "", "P_EMG", "R_SHORT", FREE, 0, 0, "G_META"},
 }; /* clang-format on */
 

@@ -176,21 +176,16 @@ static void housing_and_peers_get_the_hubs_own_event(void **state)
 static void an_event_without_a_stand_in_stays_away_from_them(void **state)
 {
     (void)state;
+    struct decision d;
+    const struct schema_message *m = schema_event(1203);
     world_reset(w);
-    world_consent(w, "P_TRA", "O1")->withdrawn = false;
-    send("H1", 1203, "O1", "P_TRA"); /* a withdrawal: may be told to anyone */
-    assert_int_equal(w->fx->refuse, ERR_VAL_REQUIRED);
-    struct sent s;
-    Pb__ConsentWithdrawn b;
-    pb__consent_withdrawn__init(&b);
-    b.has_all = b.all = true;
-    sent_init(w, &s, 1203, &b.base);
-    sent_to(&s, "O1", "P_TRA");
-    sent_to(&s, "P1", "P_TRA");
-    world_send(w, &s, "H1");
-    assert_string_equal(listed(), "O1 R_HOUSING E-POL-001; P1 R_PLAN ok");
-    world_send(w, &s, "N1"); /* visiting nurses are no hospital */
-    assert_string_equal(listed(), "O1 R_HOUSING ok; P1 R_PLAN ok");
+    const struct agency *o1 = registry_agency(w->registry, code_of("O1"));
+    struct facts f = world_facts(w, "H1");
+    step_release(&f, m, "", o1, "", "P_TRA", m->class_mask, NOW, &d);
+    assert_int_equal(d.error, ERR_POL_NONE);
+    f = world_facts(w, "N1"); /* visiting nurses are no hospital */
+    step_release(&f, m, "", o1, "", "P_TRA", m->class_mask, NOW, &d);
+    assert_int_equal(d.released, class_bit(PB__DATA_CLASS__G_META));
 }
 
 static void release_hides_the_hospital_too(void **state)

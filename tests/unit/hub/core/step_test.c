@@ -281,6 +281,47 @@ static void a_consent_moves_no_case(void **state)
     assert_int_equal(w->state->version, 1);
 }
 
+/* S1 was asked for a bed and has a token for the case, none for the person. */
+static void a_case_speaks_for_nobody(void **state)
+{
+    (void)state;
+    struct sent s;
+    struct paper p;
+    union body b;
+    Pb__ConsentWithdrawn back;
+    world_reset(w);
+    prepare(&s, &b, 1410);
+    world_send(w, &s, "B1");
+    w->stranger = true;
+    write_paper(&p);
+    give(&p, "S1");
+    assert_int_equal(w->fx->refuse, ERR_FLOW_CASE);
+    world_consent(w, "P_EMG", "S1");
+    pb__consent_withdrawn__init(&back);
+    back.has_all = back.all = true;
+    sent_init(w, &s, 1203, &back.base);
+    world_send(w, &s, "S1");
+    assert_int_equal(w->fx->refuse, ERR_FLOW_CASE);
+    world_send(w, &s, "B1"); /* who opened the case knows whose it is */
+    assert_int_equal(w->fx->refuse, ERR_OK);
+}
+
+/* A receipt that answered a wish by role would list whom the consents name. */
+static void i_13_a_consent_event_does_not_ask_whom_others_name(void **state)
+{
+    (void)state;
+    struct sent s;
+    struct paper p;
+    world_reset(w);
+    world_consent(w, "P_PD", "C1");
+    write_paper(&p);
+    sent_init(w, &s, 1201, &p.given.base);
+    sent_to(&s, "R_HC", "P_PD");
+    world_send(w, &s, "S1");
+    assert_int_equal(w->fx->refuse, ERR_OK);
+    assert_int_equal(w->fx->to_count, 0);
+}
+
 /* ---- nothing is told, nothing is left behind ---- */
 
 static bool nothing_happens(const struct effects *fx)
@@ -399,6 +440,9 @@ int main(void)
         cmocka_unit_test(a_withdrawal_ends_what_it_names),
         cmocka_unit_test(a_refusal_is_not_withdrawn_but_followed_by_a_consent),
         cmocka_unit_test(a_consent_moves_no_case),
+        cmocka_unit_test(a_case_speaks_for_nobody),
+        cmocka_unit_test(
+            i_13_a_consent_event_does_not_ask_whom_others_name),
         cmocka_unit_test(i_13_the_case_of_others_is_no_case),
         cmocka_unit_test(a_refused_event_leaves_nothing_behind),
         cmocka_unit_test(a_case_of_a_workflow_unknown_is_our_trouble),

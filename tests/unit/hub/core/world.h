@@ -28,6 +28,7 @@ struct world {
     struct grant grant[WORLD_GRANTS];
     size_t grants;
     bool clock_off, protected;
+    bool stranger; /* the sender has no token for the person */
     uint64_t now;
     uint32_t made; /* counts event ids */
 };
@@ -113,7 +114,7 @@ static inline void world_reset(struct world *w)
     case_free(&w->state);
     w->case_known = false;
     w->grants = 0;
-    w->clock_off = w->protected = false;
+    w->clock_off = w->protected = w->stranger = false;
     w->now = NOW;
 }
 
@@ -136,6 +137,7 @@ static inline struct facts world_facts(struct world *w, const char *from)
         .sender = &w->node,
         .clock_ok = !w->clock_off,
         .person_known = true,
+        .person_named = !w->stranger,
         .address_protected = w->protected,
         .grants = w->grant,
         .grant_count = w->grants,
