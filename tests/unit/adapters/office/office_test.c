@@ -1,5 +1,5 @@
 /* office_test.c - an office works with folders: a delivery becomes a page, a
- * file becomes an answer, the hub's answer lies beside the file. */
+ * file becomes an answer, and its profile says which. */
 #include "adapters/sdk/delivery.h"
 #include "adapters/sdk/verify.h"
 #include "tests/unit/adapters/sdk/nodeside.h"
@@ -9,7 +9,7 @@ struct office_world {
     struct node_session *s;
     void *self; /* the module's */
     struct tsunagi_delivery *d;
-    char page[64]; /* inbox/DATE-ID8 of the delivery */
+    char event[40], page[64]; /* the delivery's event, inbox/EVENTID */
 };
 
 static void open_delivery(struct office_world *w)
@@ -23,21 +23,39 @@ static void open_delivery(struct office_world *w)
                      ERR_OK);
     verified_close(&v);
     assert_int_equal(delivery_open(buf_slice(&bytes), &w->d), ERR_OK);
-    snprintf(w->page, sizeof(w->page), "inbox/2026-09-12-%.8s",
-             tsunagi_delivery_id(w->d));
+    json_t *j = json_loads(tsunagi_delivery_json(w->d), 0, NULL);
+    snprintf(w->event, sizeof(w->event), "%s", at(j, "event_id"));
+    snprintf(w->page, sizeof(w->page), "inbox/%s", w->event);
+    json_decref(j);
     buf_fini(&packed);
     buf_fini(&bytes);
+}
+
+static tsunagi_code start(struct office_world *w, const char *profile)
+{
+    char module[128];
+    snprintf(module, sizeof(module),
+             "module = { name = \"office\"; profile = \"%s\"; "
+             "folder_quiet_ms = 1; };\n",
+             profile);
+    nodeside_conf(&w->n, module);
+    assert_int_equal(node_open(w->n.conf, NODE_OFFLINE, stderr, &w->s), ERR_OK);
+    return tsunagi_module.open(node_host(w->s), &w->self);
+}
+
+static void stop(struct office_world *w)
+{
+    tsunagi_module.close(w->self);
+    w->self = NULL;
+    node_close(&w->s);
 }
 
 static int setup(void **state)
 {
     struct office_world *w = calloc(1, sizeof(*w));
     nodeside_init(&w->n);
-    nodeside_conf(&w->n, "module = { name = \"office\"; profile = "
-                         "\"short_stay\"; folder_quiet_ms = 1; };\n");
     open_delivery(w);
-    assert_int_equal(node_open(w->n.conf, NODE_OFFLINE, stderr, &w->s), ERR_OK);
-    assert_null(tsunagi_module.open(node_host(w->s), &w->self));
+    assert_null(start(w, "short_stay"));
     *state = w;
     return 0;
 }
@@ -45,8 +63,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct office_world *w = *state;
-    tsunagi_module.close(w->self);
-    node_close(&w->s);
+    stop(w);
     delivery_close(&w->d);
     nodeside_fini(&w->n);
     free(w);
@@ -93,75 +110,35 @@ static void a_delivery_becomes_a_page_and_a_file(void **state)
     assert_null(tsunagi_module.on_delivery(w->self, w->d));
     assert_null(tsunagi_module.on_delivery(w->self, w->d)); /* again */
     assert_true(holds(w, w->page, ".txt", "仮名美咲"));
+    assert_true(holds(w, w->page, ".txt", w->event)); /* to write answer_to */
     assert_true(holds(w, w->page, ".json", "\"released_at\""));
-    char index[128];
-    snprintf(index, sizeof(index), "inbox/.index/%s",
-             tsunagi_delivery_id(w->d));
-    assert_true(holds(w, index, ".json", "person_token"));
-    assert_false(holds(w, index, ".json", "仮名"));
+    assert_false(holds(w, w->page, "-2.json", NULL));
 }
 
-static void answer(struct office_world *w, const char *name, const char *to,
-                   const char *type)
+static void answer(struct office_world *w, const char *name)
 {
     char text[512], path[64];
     snprintf(text, sizeof(text),
-             "{\"answer_to\":\"%s\",\"type\":\"%s\",\"body\":"
+             "{\"answer_to\":\"%s\",\"type\":\"STAY_OFFERED\",\"body\":"
              "{\"condition\":[\"NO_CONDITION\"]}}",
-             to, type);
+             w->event);
     snprintf(path, sizeof(path), "answers/%s", name);
     put_file(&w->n, path, text);
     ticks(w);
 }
 
-static void answers_are_found_by(struct office_world *w, const char *id)
+static void an_answer_becomes_an_event_and_the_hubs_word_a_file(void **state)
 {
+    struct office_world *w = *state;
+    char receipt[64];
     assert_null(tsunagi_module.on_delivery(w->self, w->d));
-    answer(w, "offer.json", id, "STAY_OFFERED");
+    answer(w, "offer.json");
     json_t *e = sent(w);
     assert_non_null(e);
     assert_string_equal(at(e, "type"), "STAY_OFFERED");
     assert_true(holds(w, "answers/done/offer", ".json", NULL));
-    struct tsunagi_receipt r = {.event_id = at(e, "event_id"),
-                                .type = "STAY_OFFERED",
-                                .accepted = true,
-                                .text_ja = "",
-                                .text_en = "",
-                                .json = "{\"outcome\":\"ACCEPTED\"}"};
-    tsunagi_module.on_receipt(w->self, &r);
     assert_true(
-        holds(w, "answers/done/offer.json", ".receipt.json", "ACCEPTED"));
-    json_decref(e);
-}
-
-static void an_answer_names_the_delivery(void **state)
-{
-    struct office_world *w = *state;
-    answers_are_found_by(w, tsunagi_delivery_id(w->d));
-}
-
-static void an_answer_names_the_eight_digits(void **state)
-{
-    struct office_world *w = *state;
-    char id[9];
-    snprintf(id, sizeof(id), "%.8s", tsunagi_delivery_id(w->d));
-    answers_are_found_by(w, id);
-}
-
-static void an_answer_names_the_event(void **state)
-{
-    struct office_world *w = *state;
-    json_t *j = json_loads(tsunagi_delivery_json(w->d), 0, NULL);
-    answers_are_found_by(w, at(j, "event_id"));
-    json_decref(j);
-}
-
-static void a_refusal_of_the_hub_moves_the_file(void **state)
-{
-    struct office_world *w = *state;
-    assert_null(tsunagi_module.on_delivery(w->self, w->d));
-    answer(w, "offer.json", tsunagi_delivery_id(w->d), "STAY_OFFERED");
-    json_t *e = sent(w);
+        holds(w, "answers/done/offer.json", ".receipt.txt", at(e, "event_id")));
     struct tsunagi_receipt r = {.event_id = at(e, "event_id"),
                                 .type = "STAY_OFFERED",
                                 .code = "E-FLW-003",
@@ -169,19 +146,20 @@ static void a_refusal_of_the_hub_moves_the_file(void **state)
                                 .text_en = "Too late",
                                 .json = "{\"outcome\":\"REFUSED\"}"};
     tsunagi_module.on_receipt(w->self, &r);
-    assert_false(holds(w, "answers/done/offer", ".json", NULL));
-    assert_true(
-        holds(w, "answers/rejected/offer.json", ".reason.txt", "E-FLW-003"));
+    snprintf(receipt, sizeof(receipt), "receipts/%s", at(e, "event_id"));
+    assert_true(holds(w, receipt, ".json", "REFUSED"));
+    assert_true(holds(w, receipt, ".txt", "E-FLW-003"));
     json_decref(e);
 }
 
 static const struct {
     const char *name, *file, *text, *code;
 } REFUSED[] = {
-    {"a type of another profile", "a.json",
-     "{\"type\":\"DISCHARGED\",\"body\":{}}", "E-EVT-018"},
+    {"an unknown type", "a.json", "{\"type\":\"SMILED\",\"body\":{}}",
+     "E-EVT-002"},
     {"an answer to nothing", "b.json",
-     "{\"answer_to\":\"00000000\",\"type\":\"STAY_DECLINED\",\"body\":"
+     "{\"answer_to\":\"01970000-0000-7000-8000-00000000ffff\",\"type\":\"STAY_"
+     "DECLINED\",\"body\":"
      "{\"reason\":\"FULL\"}}",
      "E-NF-001"},
     {"broken JSON", "c.json", "{\"type\":", "E-VAL-014"},
@@ -213,23 +191,62 @@ static void half_written_files_are_not_read(void **state)
     for (size_t i = 0; i < NELEM(NAMES); i++) {
         char path[64];
         snprintf(path, sizeof(path), "answers/%s", NAMES[i]);
-        answer(w, NAMES[i], tsunagi_delivery_id(w->d), "STAY_OFFERED");
+        answer(w, NAMES[i]);
         assert_true(holds(w, path, "", NULL));
     }
     assert_null(sent(w));
 }
 
+/* What the hub takes from such an agency and what it does not. */
+static const struct {
+    const char *profile, *type;
+    bool may;
+} PROFILES[] = {
+    {"short_stay", "STAY_OFFERED", true},
+    {"short_stay", "STAY_DECLINED", true},
+    {"short_stay", "CONSENT_GIVEN", true},
+    {"short_stay", "INTRO_ANSWERED", false},
+    {"short_stay", "EMERGENCY_REQUESTED", false},
+    {"planning_office", "INTRO_ANSWERED", true},
+    {"planning_office", "EMERGENCY_REGISTERED", true},
+    {"planning_office", "CONSENT_REFUSED", true},
+    {"planning_office", "EMERGENCY_REQUESTED", false},
+    {"home_nursing", "CONSENT_GIVEN", true},
+    {"home_nursing", "EMERGENCY_REQUESTED", false},
+    {"outpatient", "CONSENT_WITHDRAWN", true},
+    {"outpatient", "INTRO_ANSWERED", false},
+    {"housing", "CONSENT_WITHDRAWN", true},
+    {"housing", "CONSENT_GIVEN", false},
+    {"group_home", "CONSENT_WITHDRAWN", true},
+    {"group_home", "STAY_OFFERED", false},
+};
+
+/* A body that is none is refused after the type. */
+static void a_profile_sends_only_its_types(void **state)
+{
+    struct office_world *w = *state;
+    for (size_t i = 0; i < NELEM(PROFILES); i++) {
+        char path[64], text[96];
+        stop(w);
+        assert_null(start(w, PROFILES[i].profile));
+        snprintf(text, sizeof(text), "{\"type\":\"%s\",\"body\":7}",
+                 PROFILES[i].type);
+        snprintf(path, sizeof(path), "answers/%zu.json", i);
+        put_file(&w->n, path, text);
+        ticks(w);
+        snprintf(path, sizeof(path), "answers/rejected/%zu.json", i);
+        if (!holds(w, path, ".reason.txt",
+                   PROFILES[i].may ? "E-VAL-016" : "E-EVT-018"))
+            fail_msg("%s %s", PROFILES[i].profile, PROFILES[i].type);
+    }
+}
+
 static void an_unknown_profile_does_not_start(void **state)
 {
     struct office_world *w = *state;
-    struct node_session *s;
-    void *self = NULL;
-    node_close(&w->s);
-    nodeside_conf(&w->n, "module = { name = \"office\"; profile = \"bar\"; };");
-    assert_int_equal(node_open(w->n.conf, NODE_OFFLINE, stderr, &s), ERR_OK);
-    assert_string_equal(tsunagi_module.open(node_host(s), &self), "E-CFG-016");
-    assert_null(self);
-    w->s = s;
+    stop(w);
+    assert_string_equal(start(w, "bar"), "E-CFG-016");
+    assert_null(w->self);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -237,12 +254,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_delivery_becomes_a_page_and_a_file),
-        CASE(an_answer_names_the_delivery),
-        CASE(an_answer_names_the_eight_digits),
-        CASE(an_answer_names_the_event),
-        CASE(a_refusal_of_the_hub_moves_the_file),
+        CASE(an_answer_becomes_an_event_and_the_hubs_word_a_file),
         CASE(a_bad_file_is_refused_with_its_reason),
         CASE(half_written_files_are_not_read),
+        CASE(a_profile_sends_only_its_types),
         CASE(an_unknown_profile_does_not_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
