@@ -44,12 +44,11 @@ static void add_nodes(struct hub *h, struct buf *j)
         buf_addf(j, "%s{\"node\":\"%s\",\"agency\":\"%s\",\"name\":",
                  i > 0 ? "," : "", n->pub.node, n->agency->code);
         buf_add_json(j, n->agency->name_ja);
-        buf_addf(j, ",\"state\":\"%s\",\"urgent\":%s,\"normal\":%s}",
-                 STATE[n->state],
-                 net_connected(h->net, LANE_URGENT, n->pub.node) ? "true"
-                                                                 : "false",
-                 net_connected(h->net, LANE_NORMAL, n->pub.node) ? "true"
-                                                                 : "false");
+        buf_addf(
+            j, ",\"state\":\"%s\",\"urgent\":%s,\"normal\":%s}",
+            STATE[n->state],
+            net_connected(h->net, LANE_URGENT, n->pub.node) ? "true" : "false",
+            net_connected(h->net, LANE_NORMAL, n->pub.node) ? "true" : "false");
     }
     buf_adds(j, "]");
 }
@@ -122,7 +121,8 @@ static void add_case(struct buf *j, struct id id, const Pb__CaseState *s)
 static bool list_case(void *ctx, struct id id, const Pb__CaseState *s)
 {
     struct listing *l = ctx;
-    if (l->flow[0] != '\0' && (s->flow == NULL || strcmp(s->flow, l->flow) != 0))
+    if (l->flow[0] != '\0' &&
+        (s->flow == NULL || strcmp(s->flow, l->flow) != 0))
         return true;
     buf_adds(l->j, l->n > 0 ? "," : "");
     add_case(l->j, id, s);
@@ -161,9 +161,10 @@ static bool list_parked(void *ctx, const struct parked *p)
     struct listing *l = ctx;
     if (!p->open)
         return true;
-    buf_addf(l->j, "%s{\"id\":%" PRId64 ",\"node\":\"%s\",\"agency\":\"%s\","
-             "\"code\":\"%s\",\"text_ja\":", l->n > 0 ? "," : "", p->id,
-             p->node, p->agency, p->code);
+    buf_addf(l->j,
+             "%s{\"id\":%" PRId64 ",\"node\":\"%s\",\"agency\":\"%s\","
+             "\"code\":\"%s\",\"text_ja\":",
+             l->n > 0 ? "," : "", p->id, p->node, p->agency, p->code);
     buf_add_json(l->j, err_ja(err_from_code(p->code)));
     buf_adds(l->j, ",\"at\":");
     add_time(l->j, p->at_ms);
@@ -185,7 +186,8 @@ static enum err ask_park_close(struct hub *h, const Pb__Ask *a, struct buf *j)
 {
     if (!turn_begin(h))
         return h->broken;
-    enum err e = store_parked_close(h->store, strtoll(argument(a, "id"), NULL, 10));
+    enum err e =
+        store_parked_close(h->store, strtoll(argument(a, "id"), NULL, 10));
     if (e == ERR_OK)
         buf_adds(j, "{\"schema\":\"tsunagi.park/1\"}");
     return e;
@@ -271,7 +273,10 @@ static enum err ask_metrics(struct hub *h, const Pb__Ask *a, struct buf *j)
     if (e != ERR_OK)
         return e;
     struct buf t = {0};
-    const struct { const char *name; uint64_t v; } ROWS[] = {
+    const struct {
+        const char *name;
+        uint64_t v;
+    } ROWS[] = {
         {"tsunagi_events_accepted_total", h->count.accepted},
         {"tsunagi_events_refused_total", h->count.refused},
         {"tsunagi_events_malformed_total", h->count.malformed},
@@ -298,9 +303,10 @@ static enum err ask_metrics(struct hub *h, const Pb__Ask *a, struct buf *j)
 static const struct {
     const char *what;
     enum err (*answer)(struct hub *h, const Pb__Ask *a, struct buf *json);
-    bool node;          /* may a node ask it, too? */
-    Pb__LeafKind leaf;  /* of who looked at cases or acted; 0: none */
-} QUESTIONS[] = { /* clang-format off */
+    bool node;         /* may a node ask it, too? */
+    Pb__LeafKind leaf; /* of who looked at cases or acted; 0: none */
+} QUESTIONS[] = {
+    /* clang-format off */
     {"status", ask_status, false, 0},
     {"cases", ask_cases, false, PB__LEAF_KIND__READ},
     {"case", ask_case, false, PB__LEAF_KIND__READ},

@@ -7,9 +7,9 @@
  * in the files it calls. */
 #ifndef TSUNAGI_APP_HUB_H
 #define TSUNAGI_APP_HUB_H
-#include "hub/core/hub_config.h"
 #include "hub/app/signer.h"
 #include "hub/core/flow.h"
+#include "hub/core/hub_config.h"
 #include "hub/core/step.h"
 #include "hub/net/net.h"
 #include "hub/store/store.h"
@@ -57,7 +57,7 @@ struct hub {
     struct signer *signer;
     uint64_t started_ms, now_ms, boot_ms;
     bool clock_ok;
-    bool open;    /* a transaction is open */
+    bool open;       /* a transaction is open */
     enum err broken; /* a storage fault: stop acknowledging, exit 75 (I-17) */
     uint64_t hub_seq[LANE_COUNT];
     struct answer *answer; /* answer_count used */
@@ -67,7 +67,7 @@ struct hub {
     struct buf note; /* newest signed checkpoint */
     bool note_unsaved;
     uint64_t next_deadline_ms; /* nothing falls due before; 0: look */
-    bool pump;       /* somebody may have something to fetch */
+    bool pump;                 /* somebody may have something to fetch */
     struct hub_counters count;
     struct effects fx; /* scratch: large */
     bool stop, reload;
@@ -97,14 +97,30 @@ void turn_answer_control(struct hub *h, const struct frame *to,
 void intake(struct hub *h, struct peer *from, struct slice body);
 /* A message of an authenticated node that could not even be read. */
 void intake_malformed(struct hub *h, struct peer *from, enum err why);
-/* Runs deadlines that have fallen due. */
-void intake_deadlines(struct hub *h);
+
+/* ---- receipt.c: what the sender is told ---- */
+/* Queues an ERROR about a message; event_id may be NULL. */
+void answer_error(struct hub *h, struct peer *to, enum err why,
+                  const uint8_t *event_id, uint32_t retry_ms);
+/* Appends a signed receipt: of h->fx, or of a refusal. */
+enum err receipt_accepted(const struct hub *h, const struct event *ev,
+                          uint64_t leaf, struct buf *out) MUST_CHECK;
+enum err receipt_refused(const struct hub *h, const struct event *ev,
+                         uint64_t leaf, enum err why,
+                         struct buf *out) MUST_CHECK;
+
+/* ---- deadline.c ---- */
+/* Starts and stops the deadlines of an effects record. */
+enum err deadline_apply(struct hub *h, struct id case_id,
+                        const struct effects *fx) MUST_CHECK;
+/* Runs those that have fallen due. */
+void deadline_run(struct hub *h);
 
 /* ---- issue.c: what follows from an accepted event ---- */
 /* Facts about a person and a case, for core. */
 struct known {
     struct id person, case_id; /* zero: none */
-    bool named; /* the person, by a token of the sender */
+    bool named;                /* the person, by a token of the sender */
     struct grant *grants;
     size_t grant_count;
     uint64_t generation;
@@ -144,7 +160,8 @@ enum err issue_hub_events(struct hub *h, const struct effects *fx,
                           const struct known *k, uint64_t cites) MUST_CHECK;
 /* Tells holders, and stops what relied on a withdrawn consent (I-3). */
 enum err issue_withdrawal(struct hub *h, struct known *k,
-                          const uint8_t *consent_ref, uint64_t cites) MUST_CHECK;
+                          const uint8_t *consent_ref,
+                          uint64_t cites) MUST_CHECK;
 
 /* ---- leaf.c: entries of the log ---- */
 /* A leaf filled with what every kind has. */

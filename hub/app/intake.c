@@ -17,7 +17,6 @@
 
 #define OLDEST_MS (14ULL * 86400000) /* what a spool may still hold */
 #define NEWEST_MS (5ULL * 60000)     /* a clock may be ahead so far */
-
 #define RETRY_MS 1000                /* after too many */
 
 /* One event on its way in. */
@@ -36,137 +35,6 @@ static struct slice field_slice(int has, ProtobufCBinaryData d)
     return has ? pb_slice(d) : SLICE_NONE;
 }
 
-/* ---- answers ---- */
-
-static void answer_error(struct hub *h, struct peer *to, enum err why,
-                         const uint8_t *event_id, uint32_t retry_ms)
-{
-    Pb__Error m = PB__ERROR__INIT;
-    m.code = (char *)(uintptr_t)err_code(why);
-    m.text_ja = (char *)(uintptr_t)err_ja(why);
-    m.text_en = (char *)(uintptr_t)err_en(why);
-    if (retry_ms > 0) {
-        m.has_retry_after_ms = 1;
-        m.retry_after_ms = retry_ms;
-    }
-    if (event_id != NULL) {
-        m.has_event_id = 1;
-        m.event_id =
-            (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)event_id};
-    }
-    struct buf b = {0};
-    if (pack(&m.base, &b) == ERR_OK)
-        turn_answer(h, to, VERB_ERROR, &b);
-    buf_fini(&b);
-}
-
-/* Packs, signs and wraps a receipt. */
-static enum err sign_receipt(const struct hub *h, const Pb__Receipt *r,
-                             struct buf *out)
-{
-    struct buf bytes = {0};
-    uint8_t signature[SIGNATURE_BYTES];
-    enum err e = pack(&r->base, &bytes);
-    if (e == ERR_OK)
-        e = sign_make(SIGN_RECEIPT, buf_slice(&bytes), h->keys.sign_secret,
-                      signature);
-    if (e == ERR_OK) {
-        Pb__SignedReceipt s = PB__SIGNED_RECEIPT__INIT;
-        s.has_receipt = s.has_signature = 1;
-        s.receipt = pb_borrow(buf_slice(&bytes));
-        s.signature = (ProtobufCBinaryData){sizeof(signature), signature};
-        e = pack(&s.base, out);
-    }
-    buf_fini(&bytes);
-    return e;
-}
-
-static void receipt_head(const struct hub *h, const struct arrival *a,
-                         Pb__Receipt *r)
-{
-    r->has_event_id = r->has_header_sha256 = r->has_time_ms = 1;
-    r->event_id = (ProtobufCBinaryData){ID_BYTES,
-                                        (uint8_t *)(uintptr_t)a->ev->event_id.b};
-    r->header_sha256 = (ProtobufCBinaryData){32, a->ev->header_sha256};
-    r->time_ms = h->now_ms;
-    r->has_leaf_index = 1;
-    r->leaf_index = a->leaf;
-    r->epoch = h->config.origin;
-}
-
-static void receipt_code(Pb__Receipt *r, enum err why)
-{
-    if (why == ERR_OK)
-        return;
-    r->code = (char *)(uintptr_t)err_code(why);
-    r->text_ja = (char *)(uintptr_t)err_ja(why);
-    r->text_en = (char *)(uintptr_t)err_en(why);
-}
-
-/* What the sender is told about one recipient. The strings live in ja/en. */
-static void describe(const struct hub *h, const struct recipient *r,
-                     Pb__RecipientOutcome *o, struct buf *ja, struct buf *en)
-{
-    pb__recipient_outcome__init(o);
-    if (r->agency != NULL)
-        o->agency = (char *)(uintptr_t)r->agency->code;
-    o->role = (char *)(uintptr_t)r->role;
-    o->purpose = (char *)(uintptr_t)r->purpose;
-    o->has_released = o->has_withheld = 1;
-    o->released = r->why == ERR_OK ? r->decision.released : 0;
-    o->withheld = r->decision.withheld;
-    /* the rule's own sentence, unless it was not a rule that said no */
-    if (r->agency != NULL && (r->why == ERR_OK || (r->why == ERR_POL_NONE &&
-                                                   r->decision.released == 0))) {
-        policy_explain(h->policy, &r->decision, ja, en);
-    } else {
-        enum err why = r->why != ERR_OK ? r->why : ERR_POL_NONE;
-        buf_adds(ja, err_ja(why));
-        buf_adds(en, err_en(why));
-    }
-    for (unsigned c = 1; c < CLASS_MAX; c++)
-        if (r->decision.of[c].permit) {
-            o->rule = (char *)(uintptr_t)policy_rule_id(h->policy,
-                                                        r->decision.of[c].rule);
-            o->basis = (char *)(uintptr_t)r->decision.of[c].basis;
-            break;
-        }
-    o->reason_ja = (char *)ja->p;
-    o->reason_en = (char *)en->p;
-}
-
-static enum err make_receipt(const struct hub *h, const struct arrival *a,
-                             struct buf *out)
-{
-    const struct effects *fx = &h->fx;
-    Pb__RecipientOutcome *o = calloc(fx->to_count + 1, sizeof(*o));
-    Pb__RecipientOutcome **list = calloc(fx->to_count + 1, sizeof(*list));
-    struct buf *text = calloc(2 * fx->to_count + 1, sizeof(*text));
-    enum err e = ERR_NOMEM;
-    if (o != NULL && list != NULL && text != NULL) {
-        Pb__Receipt r = PB__RECEIPT__INIT;
-        receipt_head(h, a, &r);
-        r.has_outcome = 1;
-        r.outcome = fx->late   ? PB__OUTCOME__ACCEPTED_LATE
-                    : fx->park ? PB__OUTCOME__PARKED
-                               : PB__OUTCOME__ACCEPTED;
-        receipt_code(&r, fx->late ? ERR_FLOW_LATE : ERR_OK);
-        for (size_t i = 0; i < fx->to_count; i++) {
-            describe(h, &fx->to[i], &o[i], &text[2 * i], &text[2 * i + 1]);
-            list[i] = &o[i];
-        }
-        r.n_recipient = fx->to_count;
-        r.recipient = list;
-        e = sign_receipt(h, &r, out);
-    }
-    for (size_t i = 0; text != NULL && i < 2 * fx->to_count; i++)
-        buf_fini(&text[i]);
-    free(o);
-    free(list);
-    free(text);
-    return e;
-}
-
 /* ---- leaves ---- */
 
 static enum err leaf_ingest(struct hub *h, struct arrival *a, enum err why)
@@ -174,8 +42,8 @@ static enum err leaf_ingest(struct hub *h, struct arrival *a, enum err why)
     Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__INGEST);
     uint8_t handle[16], key_id[8];
     l.has_event_id = l.has_header_sha256 = l.has_type = l.has_outcome = 1;
-    l.event_id =
-        (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)a->ev->event_id.b};
+    l.event_id = (ProtobufCBinaryData){ID_BYTES,
+                                       (uint8_t *)(uintptr_t)a->ev->event_id.b};
     l.header_sha256 = (ProtobufCBinaryData){32, a->ev->header_sha256};
     l.type = a->ev->header->type;
     l.node = (char *)(uintptr_t)a->node->pub.node;
@@ -211,8 +79,8 @@ static enum err leaf_consent(struct hub *h, struct arrival *a,
     uint8_t handle[16];
     ProtobufCBinaryData ref = {ID_BYTES, (uint8_t *)(uintptr_t)consent_ref};
     l.has_event_id = 1;
-    l.event_id =
-        (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)a->ev->event_id.b};
+    l.event_id = (ProtobufCBinaryData){ID_BYTES,
+                                       (uint8_t *)(uintptr_t)a->ev->event_id.b};
     l.node = (char *)(uintptr_t)a->node->pub.node;
     l.n_ref = 1;
     l.ref = &a->leaf;
@@ -254,8 +122,8 @@ static enum err check_header(const struct hub *h, const struct arrival *a)
 /* ---- facts ---- */
 
 static enum err find_token(struct hub *h, const struct arrival *a,
-                           enum token_kind kind, struct slice token, bool *is_new,
-                           struct id *out)
+                           enum token_kind kind, struct slice token,
+                           bool *is_new, struct id *out)
 {
     bool found = false;
     *is_new = false;
@@ -284,8 +152,7 @@ static enum err load_known(struct hub *h, struct arrival *a)
         return e;
     e = known_load(h, person, case_id, &a->known);
     a->known.named = !id_is_zero(person);
-    if (e == ERR_OK && !id_is_zero(person) &&
-        !id_eq(a->known.person, person))
+    if (e == ERR_OK && !id_is_zero(person) && !id_eq(a->known.person, person))
         return ERR_FLOW_CASE; /* a case of someone else */
     return e;
 }
@@ -343,8 +210,7 @@ static enum err keep_event(struct hub *h, struct arrival *a)
     enum err e = pack_parts(a->ev, &s->parts);
     if (e == ERR_OK && (s->header.failed || s->signature.failed))
         e = ERR_NOMEM;
-    return e != ERR_OK ? e
-                       : store_event_put(h->store, s, a->ev->header_sha256);
+    return e != ERR_OK ? e : store_event_put(h->store, s, a->ev->header_sha256);
 }
 
 /* Every consent that stands. Refusals stay: who takes back what was agreed has
@@ -368,9 +234,9 @@ static enum err withdraw(struct hub *h, struct arrival *a, const uint8_t *ref,
                          uint64_t leaf)
 {
     size_t n;
-    enum err e = ref == NULL ? withdraw_all(h, &a->known, &n)
-                             : store_grant_withdraw(h->store, a->known.person,
-                                                    ref, &n);
+    enum err e = ref == NULL
+                     ? withdraw_all(h, &a->known, &n)
+                     : store_grant_withdraw(h->store, a->known.person, ref, &n);
     if (e == ERR_OK && n == 0)
         return ERR_NOT_FOUND;
     return e != ERR_OK ? e : issue_withdrawal(h, &a->known, ref, leaf);
@@ -417,28 +283,6 @@ static enum err apply_grant(struct hub *h, struct arrival *a)
     return e != ERR_OK ? e : withdraw(h, a, ref, fx->grant.leaf);
 }
 
-static enum err apply_deadlines(struct hub *h, struct id case_id,
-                                const struct effects *fx)
-{
-    enum err e = ERR_OK;
-    if (fx->deadline_count > 0)
-        h->next_deadline_ms = 0; /* look again */
-    for (size_t i = 0; i < fx->deadline_count && e == ERR_OK; i++) {
-        const struct deadline_change *c = &fx->deadline[i];
-        struct deadline d = {.case_id = case_id, .kind = c->kind,
-                             .due_ms = c->due_ms};
-        memcpy(d.ref, c->ref, ID_BYTES);
-        if (c->start)
-            e = store_deadline_start(h->store, &d);
-        else
-            e = store_deadline_stop(h->store, case_id, c->kind,
-                                    id_is_zero(*(const struct id *)c->ref)
-                                        ? NULL
-                                        : c->ref);
-    }
-    return e;
-}
-
 static enum err apply_recipients(struct hub *h, struct arrival *a)
 {
     enum err e = ERR_OK;
@@ -457,8 +301,8 @@ static enum err park_event(struct hub *h, const struct arrival *a)
     for (size_t i = 0; i < h->fx.to_count; i++)
         if (h->fx.to[i].agency != NULL && h->fx.to[i].why != ERR_POL_NONE)
             why = h->fx.to[i].why;
-    struct parked p = {.at_ms = h->now_ms, .event_seq = a->stored.seq,
-                       .open = true};
+    struct parked p = {
+        .at_ms = h->now_ms, .event_seq = a->stored.seq, .open = true};
     snprintf(p.agency, sizeof(p.agency), "%s", a->node->agency->code);
     snprintf(p.node, sizeof(p.node), "%s", a->node->pub.node);
     snprintf(p.code, sizeof(p.code), "%s", err_code(why));
@@ -485,7 +329,7 @@ static enum err apply(struct hub *h, struct arrival *a)
     if (e == ERR_OK && fx->state != NULL)
         e = store_case_put(h->store, a->known.case_id, fx->state);
     if (e == ERR_OK)
-        e = apply_deadlines(h, a->known.case_id, fx);
+        e = deadline_apply(h, a->known.case_id, fx);
     if (e == ERR_OK)
         e = apply_recipients(h, a);
     if (e == ERR_OK)
@@ -532,7 +376,7 @@ static enum err note_seq(struct hub *h, const struct arrival *a)
 static void accept(struct hub *h, struct arrival *a)
 {
     struct buf receipt = {0};
-    enum err e = make_receipt(h, a, &receipt);
+    enum err e = receipt_accepted(h, a->ev, a->leaf, &receipt);
     if (e == ERR_OK)
         e = store_event_receipt(h->store, a->stored.seq, buf_slice(&receipt));
     if (e == ERR_OK)
@@ -554,16 +398,11 @@ static void accept(struct hub *h, struct arrival *a)
 static void refuse(struct hub *h, struct arrival *a, enum err why)
 {
     struct buf receipt = {0};
-    Pb__Receipt r = PB__RECEIPT__INIT;
     enum err e = leaf_ingest(h, a, why);
     if (e == ERR_OK && why != ERR_EVT_SENDER && why != ERR_EVT_SIGNATURE)
         e = note_seq(h, a);
-    receipt_head(h, a, &r);
-    r.has_outcome = 1;
-    r.outcome = PB__OUTCOME__REFUSED;
-    receipt_code(&r, why);
     if (e == ERR_OK)
-        e = sign_receipt(h, &r, &receipt);
+        e = receipt_refused(h, a->ev, a->leaf, why, &receipt);
     if (e != ERR_OK)
         turn_broken(h, e);
     else
@@ -603,8 +442,8 @@ static bool answer_repeat(struct hub *h, struct arrival *a)
     struct buf receipt = {0};
     bool found = false;
     uint8_t header[32];
-    enum err e = store_event_seen(h->store, a->ev->event_id, &found, header,
-                                  &receipt);
+    enum err e =
+        store_event_seen(h->store, a->ev->event_id, &found, header, &receipt);
     if (e != ERR_OK) {
         turn_broken(h, e);
         found = true;
@@ -676,11 +515,11 @@ static bool claimed_id(struct slice packed, struct id *id)
 {
     ProtobufCMessage *ev = NULL, *hd = NULL;
     bool found =
-        packed.n > 0 &&
-        unpack(&pb__event__descriptor, packed, &ev) == ERR_OK &&
+        packed.n > 0 && unpack(&pb__event__descriptor, packed, &ev) == ERR_OK &&
         unpack(&pb__event_header__descriptor,
                pb_slice(((const Pb__Event *)ev)->header), &hd) == ERR_OK &&
-        id_from(pb_slice(((const Pb__EventHeader *)hd)->event_id), id) == ERR_OK;
+        id_from(pb_slice(((const Pb__EventHeader *)hd)->event_id), id) ==
+            ERR_OK;
     unpack_free(&ev);
     unpack_free(&hd);
     return found;
@@ -753,57 +592,4 @@ void intake(struct hub *h, struct peer *from, struct slice body)
     known_fini(&a.known);
     stored_event_fini(&a.stored);
     event_close(&a.ev);
-}
-
-
-/* ---- deadlines ---- */
-
-static enum err run_deadline(struct hub *h, const struct deadline *d)
-{
-    struct known k = {0};
-    struct facts f;
-    enum err e = known_load(h, (struct id){{0}}, d->case_id, &k);
-    if (e == ERR_OK) {
-        known_facts(h, &k, NULL, &f);
-        step_deadline(&f, d->kind, d->ref, h->now_ms, &h->fx);
-        Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__DEADLINE);
-        uint8_t handle[16];
-        uint64_t index = 0;
-        e = leaf_subject(h, k.person, &l, handle);
-        l.has_type = 1;
-        l.type = d->kind;
-        if (e == ERR_OK)
-            e = store_leaf(h->store, &l, &index);
-        if (e == ERR_OK && h->fx.state != NULL)
-            e = store_case_put(h->store, d->case_id, h->fx.state);
-        if (e == ERR_OK)
-            e = apply_deadlines(h, d->case_id, &h->fx);
-        if (e == ERR_OK)
-            e = issue_hub_events(h, &h->fx, &k, index);
-        effects_fini(&h->fx);
-        h->pump = true;
-    }
-    known_fini(&k);
-    if (e == ERR_NOT_FOUND)
-        e = ERR_OK; /* the case is gone: so is its deadline */
-    return e == ERR_OK ? store_deadline_done(h->store, d->id) : e;
-}
-
-void intake_deadlines(struct hub *h)
-{
-    if (h->now_ms < h->next_deadline_ms)
-        return;
-    for (int i = 0; i < TURN_EVENTS && h->broken == ERR_OK; i++) {
-        struct deadline d = {0};
-        bool found = false;
-        enum err e = store_deadline_next(h->store, &d, &found);
-        if (e == ERR_OK && (!found || d.due_ms > h->now_ms)) {
-            h->next_deadline_ms = found ? d.due_ms : UINT64_MAX;
-            return;
-        }
-        if (e == ERR_OK && turn_begin(h))
-            e = run_deadline(h, &d);
-        if (e != ERR_OK)
-            turn_broken(h, e);
-    }
 }

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEEP_MS (14ULL * 86400000) /* a delivery nobody fetches is parked then */
+#define KEEP_MS                                                                \
+    (14ULL * 86400000) /* a delivery nobody fetches is parked then */
 #define HUB_NODE "hub"
 #define HUB_AGENCY "HUB"
 
@@ -83,7 +84,7 @@ enum err decide_kept(struct hub *h, const struct stored_event *ev,
 /* ---- deliveries ---- */
 
 enum err event_look_inside(const struct stored_event *ev, uint64_t *present,
-                            const char **variant)
+                           const char **variant)
 {
     ProtobufCMessage *m = NULL, *body = NULL;
     const struct schema_message *s = schema_event(ev->type);
@@ -124,8 +125,8 @@ static enum err leaf_route(struct hub *h, const struct stored_event *e,
     uint64_t ref = e->ingest_leaf;
     l.phase = (char *)(uintptr_t) "ROUTE";
     l.has_event_id = l.has_type = 1;
-    l.event_id = (ProtobufCBinaryData){ID_BYTES,
-                                       (uint8_t *)(uintptr_t)e->event_id.b};
+    l.event_id =
+        (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)e->event_id.b};
     l.type = e->type;
     l.peer = r->agency != NULL ? (char *)(uintptr_t)r->agency->code : NULL;
     l.purpose = (char *)(uintptr_t)r->purpose;
@@ -185,18 +186,21 @@ static enum err reissue(struct hub *h, const struct stored_event *e,
         return err;
     const Pb__Event *ev = (const Pb__Event *)m;
     for (size_t i = 0; i < ev->n_part; i++)
-        if (ev->part[i]->cls != 0 &&
-            (r->decision.released & as->class_mask &
-             class_bit(ev->part[i]->cls)) != 0)
+        if (ev->part[i]->cls != 0 && (r->decision.released & as->class_mask &
+                                      class_bit(ev->part[i]->cls)) != 0)
             parts[n++] = part_view(ev->part[i]);
     err = part_merge(from, parts, n, &merged);
     if (err == ERR_OK)
         err = unpack(as->descriptor, buf_slice(&merged), &body);
     if (err == ERR_OK) {
-        struct issue i = {.type = from->reissue_as, .body = body,
-                          .to = r->agency, .role = r->role,
-                          .purpose = r->purpose, .person = e->person,
-                          .case_id = e->case_id, .cites = cites};
+        struct issue i = {.type = from->reissue_as,
+                          .body = body,
+                          .to = r->agency,
+                          .role = r->role,
+                          .purpose = r->purpose,
+                          .person = e->person,
+                          .case_id = e->case_id,
+                          .cites = cites};
         err = issue_event(h, &i, k);
     }
     unpack_free(&m);
@@ -214,8 +218,7 @@ enum err issue_delivery(struct hub *h, const struct stored_event *e,
     if (err == ERR_OK)
         err = leaf_route(h, e, r, &k, &index);
     if (err == ERR_OK && r->agency != NULL && r->why == ERR_OK)
-        err = r->reissue ? reissue(h, e, r, &k, index)
-                         : queue(h, e, r, index);
+        err = r->reissue ? reissue(h, e, r, &k, index) : queue(h, e, r, index);
     known_fini(&k);
     return err;
 }
@@ -251,8 +254,8 @@ static enum err keep_own(struct hub *h, const struct issue *i,
     uint8_t handle[16];
     uint64_t cites = i->cites;
     l.has_event_id = l.has_header_sha256 = l.has_type = l.has_outcome = 1;
-    l.event_id = (ProtobufCBinaryData){ID_BYTES,
-                                       (uint8_t *)(uintptr_t)ev->event_id.b};
+    l.event_id =
+        (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)ev->event_id.b};
     l.header_sha256 =
         (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)ev->header_sha256};
     l.type = i->type;
@@ -313,9 +316,8 @@ union own_body {
     Pb__OfferRejectedLate late;
 };
 
-static const ProtobufCMessage *own_body(const struct hub *h,
-                                        const struct hub_event *he,
-                                        union own_body *b)
+static const ProtobufCMessage *
+own_body(const struct hub *h, const struct hub_event *he, union own_body *b)
 {
     const ProtobufCMessageDescriptor *d = schema_event(he->type)->descriptor;
     if (d == &pb__stay_released__descriptor) {
@@ -327,8 +329,8 @@ static const ProtobufCMessage *own_body(const struct hub *h,
     if (d == &pb__offer_rejected_late__descriptor) {
         pb__offer_rejected_late__init(&b->late);
         b->late.has_offer_ref = 1;
-        b->late.offer_ref = (ProtobufCBinaryData){
-            ID_BYTES, (uint8_t *)(uintptr_t)he->ref};
+        b->late.offer_ref =
+            (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)he->ref};
         return &b->late.base;
     }
     assert(!"a hub event without a body");
@@ -427,8 +429,8 @@ static bool rests_on(const struct holders *hs, const char *agency)
 
 static bool collect_holder(void *ctx, const char *agency, uint64_t classes)
 {
-    const uint64_t identity = class_bit(PB__DATA_CLASS__G_ID) |
-                              class_bit(PB__DATA_CLASS__G_ID_GIVEN);
+    const uint64_t identity =
+        class_bit(PB__DATA_CLASS__G_ID) | class_bit(PB__DATA_CLASS__G_ID_GIVEN);
     struct holders *hs = ctx;
     if ((classes & identity) == 0 || !rests_on(hs, agency))
         return true; /* never knew whom it was about: nothing to tell (I-13) */
@@ -458,8 +460,11 @@ static enum err tell_holder(struct holders *hs, size_t at)
         b.has_all = 1;
         b.all = 1;
     }
-    struct issue i = {.type = 1203, .body = &b.base, .to = to,
-                      .purpose = "P_ACC", .person = hs->k->person,
+    struct issue i = {.type = 1203,
+                      .body = &b.base,
+                      .to = to,
+                      .purpose = "P_ACC",
+                      .person = hs->k->person,
                       .cites = hs->cites};
     return issue_event(hs->h, &i, hs->k);
 }

@@ -69,7 +69,8 @@ static void usage(FILE *out)
           "  -c FILE    configuration (/etc/tsunagi/hub.conf)\n"
           "  --check    read the configuration, say what is wrong, and exit\n"
           "SIGTERM stops it, SIGHUP reads registry and policy again.\n"
-          "See tsunagid(8), hub.conf(5).\n", out);
+          "See tsunagid(8), hub.conf(5).\n",
+          out);
 }
 
 static void reload_now(struct hub *h)
@@ -151,11 +152,12 @@ static int start(const char *path, bool check)
 
 int main(int argc, char **argv)
 {
-    static const struct option LONG[] = {{"check", no_argument, NULL, 'k'},
-                                         {"config", required_argument, NULL, 'c'},
-                                         {"help", no_argument, NULL, 'h'},
-                                         {"version", no_argument, NULL, 'v'},
-                                         {NULL, 0, NULL, 0}};
+    static const struct option LONG[] = {
+        {"check", no_argument, NULL, 'k'},
+        {"config", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0}};
     const char *path = "/etc/tsunagi/hub.conf";
     bool check = false;
     int o;

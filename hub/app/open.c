@@ -42,8 +42,9 @@ static enum err catch_up(struct hub *h, struct buf *why)
     uint64_t size = store_log_size(h->store);
     enum err e = ERR_OK;
     if (signer_size(h->signer) > size) {
-        buf_addf(why, "signer: has signed %" PRIu64 " leaves, the log has %"
-                 PRIu64, signer_size(h->signer), size);
+        buf_addf(why,
+                 "signer: has signed %" PRIu64 " leaves, the log has %" PRIu64,
+                 signer_size(h->signer), size);
         return ERR_ROLLBACK;
     }
     for (uint64_t i = signer_size(h->signer); i < size && e == ERR_OK; i++) {
@@ -67,8 +68,8 @@ static enum err open_signer(struct hub *h, struct buf *why)
     buf_addf(&path, "%s/signer", h->config.state);
     if (path.failed)
         return ERR_NOMEM;
-    enum err e = signer_open(h->config.origin, &h->log_keys, (char *)path.p,
-                             &h->signer);
+    enum err e =
+        signer_open(h->config.origin, &h->log_keys, (char *)path.p, &h->signer);
     if (e != ERR_OK)
         buf_addf(why, "%s: %s", (char *)path.p, err_en(e));
     else

@@ -16,8 +16,8 @@
 #include <string.h>
 
 #define CONSENT_WITHDRAWN 1203
-#define PUMP_AT_ONCE 24            /* deliveries decided in one turn */
-#define PUMP_BESIDE_URGENT 4       /* of the normal lane, beside urgent ones */
+#define PUMP_AT_ONCE 24             /* deliveries decided in one turn */
+#define PUMP_BESIDE_URGENT 4        /* of the normal lane, beside urgent ones */
 #define BATCH_BYTES (FRAME_MAX / 2) /* of one DELIVERIES message */
 #define BATCH_MAX 32
 
@@ -124,8 +124,8 @@ static enum err load_tokens(struct hub *h, struct outgoing *o)
     o->has_person = !id_is_zero(o->event.person) &&
                     (notice || (o->d.released_classes & identity) != 0);
     if (o->has_case)
-        e = store_token_for(h->store, o->d.agency, TOKEN_CASE,
-                            o->event.case_id, o->case_token);
+        e = store_token_for(h->store, o->d.agency, TOKEN_CASE, o->event.case_id,
+                            o->case_token);
     if (e == ERR_OK && o->has_person)
         e = store_token_for(h->store, o->d.agency, TOKEN_PERSON,
                             o->event.person, o->person_token);
@@ -211,8 +211,8 @@ static enum err prepare(struct hub *h, struct peer *p, const struct delivery *d)
 static enum err expire(struct hub *h, struct delivery *d)
 {
     Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__LEAF_PARKED);
-    struct parked item = {.at_ms = h->now_ms, .open = true,
-                          .event_seq = d->event_seq};
+    struct parked item = {
+        .at_ms = h->now_ms, .open = true, .event_seq = d->event_seq};
     uint64_t ref = d->decision_leaf, index;
     l.peer = d->agency;
     l.n_ref = 1;
@@ -264,8 +264,9 @@ static void pump_peer(void *ctx, struct peer *p)
     }
     size_t room = h->outgoing_max - h->outgoing_count;
     size_t want = p->credit < room ? p->credit : room;
-    enum err e = store_delivery_due(h->store, node->agency->code,
-                                    (enum lane)p->lane, p->cursor, due, want, &n);
+    enum err e =
+        store_delivery_due(h->store, node->agency->code, (enum lane)p->lane,
+                           p->cursor, due, want, &n);
     for (size_t i = 0; i < n && e == ERR_OK; i++) {
         p->cursor = due[i].id;
         if (elsewhere(h, p, &due[i])) {
@@ -299,8 +300,8 @@ static enum err add_proof(struct hub *h, uint64_t index, Pb__Delivery *d,
 {
     const struct merkle *m = store_merkle(h->store);
     size_t n = 0;
-    enum err e = merkle_inclusion(m, index, m->size, store_tile, h->store,
-                                  hashes, &n);
+    enum err e =
+        merkle_inclusion(m, index, m->size, store_tile, h->store, hashes, &n);
     for (size_t i = 0; i < n; i++)
         path[i] = (ProtobufCBinaryData){HASH_BYTES, hashes[i].b};
     d->n_inclusion = n;
@@ -483,7 +484,8 @@ static void send_one(struct hub *h, struct outgoing *o, struct batch *b)
     if (f.found == NULL)
         return; /* gone: it goes out again when the node is back */
     const struct node *to = registry_node(h->registry, f.found->node);
-    enum err e = to == NULL ? ERR_NODE_UNKNOWN : box_delivery(h, o, f.found, to, &packed);
+    enum err e = to == NULL ? ERR_NODE_UNKNOWN
+                            : box_delivery(h, o, f.found, to, &packed);
     if (e == ERR_STORE || e == ERR_INTEGRITY || e == ERR_IO)
         turn_broken(h, e); /* I-17 */
     if (b->to != f.found || b->n == BATCH_MAX ||
@@ -497,7 +499,8 @@ static void send_one(struct hub *h, struct outgoing *o, struct batch *b)
         b->n++;
         b->bytes += packed.n;
     } else {
-        log_error("release: a delivery could not be built code=%s", err_code(e));
+        log_error("release: a delivery could not be built code=%s",
+                  err_code(e));
     }
     buf_fini(&packed);
 }
@@ -555,9 +558,9 @@ static enum err check_ack(struct hub *h, const struct node *node,
         e = id_from(pb_slice(body->delivery_id), &id);
     if (e == ERR_OK)
         e = store_delivery_find(h->store, id, d);
-    if (e == ERR_OK && (strcmp(d->agency, node->agency->code) != 0 ||
-                        strcmp(d->node, node->pub.node) != 0 ||
-                        d->state == DELIVERY_QUEUED))
+    if (e == ERR_OK &&
+        (strcmp(d->agency, node->agency->code) != 0 ||
+         strcmp(d->node, node->pub.node) != 0 || d->state == DELIVERY_QUEUED))
         e = ERR_NOT_FOUND; /* same as an unknown one */
     if (e != ERR_OK || d->state != DELIVERY_RELEASED)
         return e;

@@ -159,7 +159,8 @@ static enum err leaf_removed(struct hub *h, const struct registry *before,
 {
     enum err e = ERR_OK;
     for (size_t i = 0;
-         before != NULL && i < registry_node_count(before) && e == ERR_OK; i++) {
+         before != NULL && i < registry_node_count(before) && e == ERR_OK;
+         i++) {
         const struct node *was = registry_node_at(before, i);
         if (registry_node(now, was->pub.node) != NULL)
             continue;
@@ -205,8 +206,7 @@ static enum err leaf_policy(struct hub *h, const struct policy *p)
     Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__POLICY_ACTIVATE);
     uint64_t index;
     l.has_policy_digest = 1;
-    l.policy_digest =
-        (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)digest.p};
+    l.policy_digest = (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)digest.p};
     e = store_leaf(h->store, &l, &index);
     return e != ERR_OK ? e : store_value_set(h->store, "policy-seen", digest);
 }

@@ -52,8 +52,8 @@ static enum err load_state(struct signer *s)
         buf_fini(&text);
         return ERR_OK;
     }
-    if (e == ERR_OK && (text.n < strlen(HEAD) ||
-                        memcmp(text.p, HEAD, strlen(HEAD)) != 0))
+    if (e == ERR_OK &&
+        (text.n < strlen(HEAD) || memcmp(text.p, HEAD, strlen(HEAD)) != 0))
         e = ERR_INTEGRITY;
     if (e == ERR_OK)
         e = read_state(s, (char *)text.p);
@@ -130,7 +130,8 @@ enum err signer_sign(struct signer *s, uint64_t size, struct hash root,
     if (s->size != size || memcmp(mine.b, root.b, HASH_BYTES) != 0) {
         s->differs = true;
         log_error("signer: heads differ, not signed size=%" PRIu64
-                  " mine=%" PRIu64, size, s->size);
+                  " mine=%" PRIu64,
+                  size, s->size);
         return ERR_INTEGRITY;
     }
     struct checkpoint c = {.size = size, .root = root};
@@ -150,8 +151,8 @@ enum err signer_save(struct signer *s)
         buf_add_hex(&b, slice_of(s->frontier[k].b, HASH_BYTES));
         buf_addc(&b, '\n');
     }
-    enum err e = b.failed ? ERR_NOMEM
-                          : file_replace(s->path, buf_slice(&b), 0600);
+    enum err e =
+        b.failed ? ERR_NOMEM : file_replace(s->path, buf_slice(&b), 0600);
     if (e == ERR_OK)
         s->saved = s->size;
     buf_fini(&b);

@@ -110,8 +110,7 @@ static enum err sign_head(struct hub *h)
         signer_add(h->signer, leaf[i]);
     const struct merkle *m = store_merkle(h->store);
     buf_reset(&h->note);
-    enum err e =
-        signer_sign(h->signer, m->size, merkle_root(m), &h->note);
+    enum err e = signer_sign(h->signer, m->size, merkle_root(m), &h->note);
     h->note_unsaved = e == ERR_OK;
     return e;
 }
@@ -229,7 +228,7 @@ void hub_turn(struct hub *h, int wait_ms)
     receive_control(h); /* a backup wants no transaction open */
     int urgent = receive(h, LANE_URGENT, TURN_EVENTS);
     receive(h, LANE_NORMAL, urgent > 0 ? TURN_BESIDE_URGENT : TURN_NORMAL);
-    intake_deadlines(h);
+    deadline_run(h);
     if (h->pump)
         release_pump(h);
     turn_end(h);

@@ -18,16 +18,17 @@ enum grant_kind { GRANT_GIVEN, GRANT_REFUSED };
 struct grant {
     uint8_t ref[ID_BYTES];
     enum grant_kind kind;
-    bool withdrawn;          /* or superseded */
+    bool withdrawn; /* or superseded */
     char purpose[PURPOSE_MAX];
     struct grant_recipient to[GRANT_RECIPIENTS];
-    size_t to_count;         /* 0 in a refusal: everyone */
-    uint64_t classes;        /* 0 in a refusal: everything */
+    size_t to_count;          /* 0 in a refusal: everyone */
+    uint64_t classes;         /* 0 in a refusal: everything */
     int32_t from_day, to_day; /* days since 1970 in Japan, inclusive */
-    uint64_t leaf;           /* its leaf in the log */
+    uint64_t leaf;            /* its leaf in the log */
 };
 /* Reads the body of CONSENT_GIVEN / CONSENT_REFUSED. ERR_VAL_CONSENT_SCOPE. */
-enum err grant_from_given(const Pb__ConsentGiven *b, struct grant *out) MUST_CHECK;
+enum err grant_from_given(const Pb__ConsentGiven *b,
+                          struct grant *out) MUST_CHECK;
 enum err grant_from_refused(const Pb__ConsentRefused *b, uint64_t now_ms,
                             struct grant *out) MUST_CHECK;
 /* In force now: given, not withdrawn, inside its dates; a withdrawn consent

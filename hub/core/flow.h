@@ -11,7 +11,7 @@ struct flow_in {
     enum deadline_kind deadline;
     const uint8_t *ref;
     uint64_t now_ms;
-    const Pb__CaseState *state; /* NULL: the case opens */
+    const Pb__CaseState *state;  /* NULL: the case opens */
     const struct effects *meant; /* recipients resolved, not yet decided */
 };
 typedef bool flow_guard(const struct flow_in *in);
@@ -19,17 +19,17 @@ typedef bool flow_guard(const struct flow_in *in);
 typedef void flow_act(const struct flow_in *in, Pb__CaseState *next,
                       struct effects *fx);
 struct flow_rule {
-    const char *state;  /* "" : opens the case; "*": any; or NEW|TRIAGED */
-    uint32_t event;     /* 0: the deadline */
+    const char *state; /* "" : opens the case; "*": any; or NEW|TRIAGED */
+    uint32_t event;    /* 0: the deadline */
     enum deadline_kind deadline;
-    flow_guard *guard;  /* NULL: always */
-    const char *when;   /* the guard in words, for the graph */
-    const char *next;   /* NULL: stays */
-    flow_act *act;      /* NULL: nothing more */
-    enum err refuse;    /* not ERR_OK: refused with this code */
-    bool late;          /* kept and answered, not applied */
-    bool joins;         /* those it reaches become parties of the case */
-    bool reach;         /* refused when it reaches nobody */
+    flow_guard *guard; /* NULL: always */
+    const char *when;  /* the guard in words, for the graph */
+    const char *next;  /* NULL: stays */
+    flow_act *act;     /* NULL: nothing more */
+    enum err refuse;   /* not ERR_OK: refused with this code */
+    bool late;         /* kept and answered, not applied */
+    bool joins;        /* those it reaches become parties of the case */
+    bool reach;        /* refused when it reaches nobody */
 };
 /* Roles that may send an event, separated by spaces; "": anyone connected. */
 struct flow_sender {
@@ -59,8 +59,7 @@ const char *flow_senders(uint32_t event);
 /* Applies one event to a case: fills fx->refuse, late, state, hub, deadline.
  * Returns the rule that fitted, NULL when there was none. */
 const struct flow_rule *flow_step(const struct flow *f,
-                                  const struct flow_in *in,
-                                  struct effects *fx);
+                                  const struct flow_in *in, struct effects *fx);
 /* The table as a Graphviz graph. */
 void flow_dot(const struct flow *f, struct buf *out);
 /* Copy and free of a case. NULL when out of memory. */
@@ -93,8 +92,14 @@ void flow_tell(const struct flow_in *in, struct effects *fx, uint32_t type,
 const char *flow_by(const struct flow_in *in);
 flow_guard flow_not_owner, flow_not_party;
 /* Rules as they read: ON("NEW|TRIAGED", EVENT, IF(guard), TO("NEXT")). */
-#define ON(s, e, ...) {.state = (s), .event = (e), __VA_ARGS__}
-#define DUE(s, d, ...) {.state = (s), .deadline = (d), __VA_ARGS__}
+#define ON(s, e, ...)                                                          \
+    {                                                                          \
+        .state = (s), .event = (e), __VA_ARGS__                                \
+    }
+#define DUE(s, d, ...)                                                         \
+    {                                                                          \
+        .state = (s), .deadline = (d), __VA_ARGS__                             \
+    }
 #define IF(g) .guard = (g), .when = #g
 #define TO(s) .next = (s)
 #define DO(a) .act = (a)

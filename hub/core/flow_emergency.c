@@ -151,8 +151,7 @@ static void await_triage(const struct flow_in *in, Pb__CaseState *next,
     const Pb__EmergencyRequested *b =
         (const Pb__EmergencyRequested *)in->event->body;
     next->has_unable = 1;
-    next->unable =
-        b->registration == PB__REGISTRATION__UNREGISTERED_UNABLE;
+    next->unable = b->registration == PB__REGISTRATION__UNREGISTERED_UNABLE;
     flow_start(fx, DEADLINE_FIRST_ANSWER, in->now_ms + FIRST_ANSWER_MS, NULL);
 }
 

@@ -4,7 +4,8 @@
 
 #define AT(field) offsetof(struct hub_config, field)
 
-const struct conf_item HUB_CONFIG[] = { /* clang-format off */
+const struct conf_item HUB_CONFIG[] = {
+    /* clang-format off */
     {"data", CONF_PATH, 1, 4000, AT(data), CONF_REQUIRED, NULL,
      "保管庫のフォルダー", "folder of the store", NULL, 0, NULL},
     {"state", CONF_PATH, 1, 4000, AT(state), CONF_REQUIRED, NULL,

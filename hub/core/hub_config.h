@@ -4,9 +4,9 @@
 #include "proto/base/conf.h"
 
 struct hub_config {
-    char *data;      /* folder of the store */
+    char *data;                    /* folder of the store */
     char *hub_key, *log_key, *kek; /* key files, outside `data` */
-    char *state;     /* folder of anchor and signer state, outside `data` */
+    char *state; /* folder of anchor and signer state, outside `data` */
     char *agencies, *nodes, *policy;
     char *urgent, *normal, *control;
     char *origin;

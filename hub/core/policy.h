@@ -44,7 +44,7 @@ enum predicate {
     PRED_EXISTING = 1 << 2,        /* already supports the person */
     PRED_SAME_GOVERNMENT = 1 << 3, /* as the authority of the measure */
     PRED_BREAKGLASS = 1 << 4,
-    PRED_ASKED = 1 << 5,           /* answers or is told about its own request */
+    PRED_ASKED = 1 << 5, /* answers or is told about its own request */
     PRED_SESSION = 1 << 6,
     PRED_ENABLED_BY_PREFECTURE = 1 << 7,
     PRED_UNABLE_TO_CONSENT = 1 << 8 /* said so in the request */
@@ -54,8 +54,8 @@ struct policy_ask {
     const char *event, *variant; /* names; variant "" when there is none */
     const char *purpose;
     const struct agency *recipient;
-    const char *role;        /* the role wanted, NULL: any the agency has */
-    uint64_t classes;        /* asked for */
+    const char *role; /* the role wanted, NULL: any the agency has */
+    uint64_t classes; /* asked for */
     unsigned predicates;
     const struct grant *grants; /* all of the person's, any state */
     size_t grant_count;
@@ -65,14 +65,14 @@ struct policy_ask {
 #define NO_RULE 0xffff
 struct class_verdict {
     bool permit;
-    uint16_t rule;   /* index, NO_RULE: default deny or refusal */
-    int16_t grant;   /* index in grants relied on (or refused by), -1 */
+    uint16_t rule;     /* index, NO_RULE: default deny or refusal */
+    int16_t grant;     /* index in grants relied on (or refused by), -1 */
     const char *basis; /* borrowed from the policy, "" when denied */
 };
 struct decision {
-    enum err error;         /* not ERR_OK: everything denied for this reason */
+    enum err error; /* not ERR_OK: everything denied for this reason */
     uint64_t asked, released, withheld; /* withheld: within the ceiling only */
-    char role[ROLE_MAX];    /* the role it was decided for */
+    char role[ROLE_MAX];                /* the role it was decided for */
     struct class_verdict of[CLASS_MAX];
 };
 void policy_decide(const struct policy *p, const struct policy_ask *ask,

@@ -6,7 +6,7 @@
 #include "proto/base/tsv.h"
 #include "proto/wire/sign.h"
 
-#define ROLE_MAX 16   /* bytes of a role name with NUL */
+#define ROLE_MAX 16 /* bytes of a role name with NUL */
 #define AGENCY_ROLES 8
 #define AGENCY_PLACES 32
 struct agency {
@@ -29,7 +29,8 @@ struct registry;
 enum err registry_parse(struct slice agencies_tsv, struct slice nodes_tsv,
                         struct registry **out, struct buf *why) MUST_CHECK;
 void registry_free(struct registry **r);
-const struct agency *registry_agency(const struct registry *r, const char *code);
+const struct agency *registry_agency(const struct registry *r,
+                                     const char *code);
 const struct node *registry_node(const struct registry *r, const char *name);
 /* By CURVE public key: what ZAP knows. */
 const struct node *registry_node_by_curve(const struct registry *r,

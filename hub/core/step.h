@@ -31,8 +31,8 @@ struct recipient {
     const struct agency *agency; /* NULL: the wish named nobody */
     char role[ROLE_MAX], purpose[PURPOSE_MAX];
     struct decision decision;
-    enum err why;    /* ERR_OK: deliver; else told to the sender */
-    bool reissue;    /* the hub's own event goes instead (hospital hidden) */
+    enum err why; /* ERR_OK: deliver; else told to the sender */
+    bool reissue; /* the hub's own event goes instead (hospital hidden) */
 };
 /* An event the hub makes because of this one. */
 #define MAX_HUB_EVENTS 64
@@ -44,11 +44,11 @@ struct hub_event {
 };
 enum deadline_kind {
     DEADLINE_NONE,
-    DEADLINE_FIRST_ANSWER,  /* T22: first human answer */
-    DEADLINE_FIRST_OFFER,   /* T22: canvass without an offer -> escalate */
-    DEADLINE_OFFER_HOLD,    /* an offer's hold_until */
-    DEADLINE_FILING_DUE,    /* T05/T06: warn about a filing */
-    DEADLINE_CONSENT_END,   /* a consent's last day */
+    DEADLINE_FIRST_ANSWER, /* T22: first human answer */
+    DEADLINE_FIRST_OFFER,  /* T22: canvass without an offer -> escalate */
+    DEADLINE_OFFER_HOLD,   /* an offer's hold_until */
+    DEADLINE_FILING_DUE,   /* T05/T06: warn about a filing */
+    DEADLINE_CONSENT_END,  /* a consent's last day */
     DEADLINE_INTRO_REPLY
 };
 struct deadline_change {
@@ -58,12 +58,17 @@ struct deadline_change {
     uint8_t ref[ID_BYTES]; /* zero when stopping: every one of the kind */
 };
 #define MAX_DEADLINES 8
-enum grant_change { GRANT_NO_CHANGE, GRANT_ADD, GRANT_WITHDRAW, GRANT_WITHDRAW_ALL };
+enum grant_change {
+    GRANT_NO_CHANGE,
+    GRANT_ADD,
+    GRANT_WITHDRAW,
+    GRANT_WITHDRAW_ALL
+};
 
 struct effects {
-    enum err refuse;  /* ERR_OK: accepted (perhaps late) */
-    bool late;        /* kept and answered, not applied (I-8) */
-    bool park;        /* accepted, waits for a person (I-10) */
+    enum err refuse; /* ERR_OK: accepted (perhaps late) */
+    bool late;       /* kept and answered, not applied (I-8) */
+    bool park;       /* accepted, waits for a person (I-10) */
     struct recipient to[MAX_RECIPIENTS];
     size_t to_count;
     struct hub_event hub[MAX_HUB_EVENTS];
@@ -71,9 +76,9 @@ struct effects {
     struct deadline_change deadline[MAX_DEADLINES];
     size_t deadline_count;
     enum grant_change grant_change;
-    struct grant grant; /* added, or (ref only) withdrawn */
+    struct grant grant;           /* added, or (ref only) withdrawn */
     uint8_t supersedes[ID_BYTES]; /* GRANT_ADD: withdraw this one first; or 0 */
-    Pb__CaseState *state; /* the next state, owned; NULL: unchanged */
+    Pb__CaseState *state;         /* the next state, owned; NULL: unchanged */
 };
 /* Decides. Never fails: trouble is in effects.refuse. */
 void step(const struct facts *f, const struct event *e, uint64_t now_ms,

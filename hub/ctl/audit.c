@@ -5,8 +5,9 @@
  * never going back, every tile, the root, consistency with an older head.
  * Meaning (M-1...): a RELEASE follows a DECISION of the same event for the
  * same agency and releases no more; what it releases and withholds do not
- * overlap; no consent is relied on after its withdrawal; the policy had been activated; DELIVERED
- * follows the RELEASE of that event; nodes act only while active. */
+ * overlap; no consent is relied on after its withdrawal; the policy had been
+ * activated; DELIVERED follows the RELEASE of that event; nodes act only while
+ * active. */
 #include "hub/ctl/ctl.h"
 #include "hub/ctl/tiles.h"
 #include "proto/base/id.h"
@@ -124,17 +125,14 @@ static enum err write_head(const char *folder, const char *note,
 }
 
 static enum err export(struct ctl *c, const struct hub_config *hub,
-                       const char *folder)
-{
+                       const char *folder) {
     struct exporting x = {.c = c, .hub = hub, .folder = folder};
     struct hash root;
     json_t *head = NULL;
     enum err e = ask_hub(hub, "checkpoint", NULL, 0, (int)c->timeout_ms, &head);
     uint64_t size = e == ERR_OK ? note_size(text_of(head, "note")) : 0;
-    if (e == ERR_OK)
-        e = fetch_leaves(&x, size);
-    if (e == ERR_OK)
-        e = tiles_write(folder, size, next_hash, &x, &root);
+    if (e == ERR_OK) e = fetch_leaves(&x, size);
+    if (e == ERR_OK) e = tiles_write(folder, size, next_hash, &x, &root);
     if (e == ERR_OK)
         e = write_head(folder, text_of(head, "note"), text_of(head, "vkey"));
     json_decref(head);
@@ -150,8 +148,9 @@ int cmd_audit_export(struct ctl *c)
     if (code != EXIT_DONE)
         return code;
     if (mkdir(c->argv[0], 0755) != 0)
-        code = fail(c, ERR_CONFLICT,
-                    say(c, "新しいフォルダーを指定してください", "name a new folder"));
+        code = fail(
+            c, ERR_CONFLICT,
+            say(c, "新しいフォルダーを指定してください", "name a new folder"));
     else {
         enum err e = export(c, &hub, c->argv[0]);
         code = e == ERR_OK ? EXIT_DONE : fail(c, e, c->argv[0]);
@@ -241,11 +240,14 @@ static void check_release(struct verifying *v, const Pb__AuditLeaf *l)
     const struct entry *d = referred(v, l, PB__LEAF_KIND__DECISION);
     bool known = false;
     if (d == NULL || !about_same(d, l))
-        finding(v, "M-1", "判断の記録のない開示", "release without its decision");
+        finding(v, "M-1", "判断の記録のない開示",
+                "release without its decision");
     if ((l->released & l->withheld) != 0 || l->outcome == 0)
-        finding(v, "M-2", "渡した区分と伏せた区分が矛盾", "released and withheld contradict");
+        finding(v, "M-2", "渡した区分と伏せた区分が矛盾",
+                "released and withheld contradict");
     if (d != NULL && (l->released & ~d->released) != 0)
-        finding(v, "M-7", "判断より多くの開示", "releases more than was decided");
+        finding(v, "M-7", "判断より多くの開示",
+                "releases more than was decided");
     for (size_t i = 0; i < l->n_consent; i++) {
         const struct consent_state *k = find_consent(v, l->consent[i]);
         if (k == NULL || k->withdrawn)
@@ -256,7 +258,8 @@ static void check_release(struct verifying *v, const Pb__AuditLeaf *l)
         known |= l->policy_digest.len == 32 &&
                  memcmp(v->policy[i], l->policy_digest.data, 32) == 0;
     if (!known)
-        finding(v, "M-4", "有効にされていない方針", "policy was never activated");
+        finding(v, "M-4", "有効にされていない方針",
+                "policy was never activated");
 }
 
 static void note_grant(struct verifying *v, const Pb__AuditLeaf *l)
@@ -288,7 +291,8 @@ static void note_revoke(struct verifying *v, const Pb__AuditLeaf *l)
     }
     for (size_t i = 0; l->n_consent == 0 && i < v->consent_n; i++)
         if (l->subject_handle.len == ID_BYTES &&
-            memcmp(v->consent[i].subject, l->subject_handle.data, ID_BYTES) == 0)
+            memcmp(v->consent[i].subject, l->subject_handle.data, ID_BYTES) ==
+                0)
             v->consent[i].withdrawn = true;
 }
 
@@ -300,7 +304,8 @@ static void check_node(struct verifying *v, const Pb__AuditLeaf *l)
         return;
     state = json_string_value(json_object_get(v->nodes, l->node));
     if (state == NULL || strcmp(state, "ACTIVE") != 0)
-        finding(v, "M-6", "有効でない接続の行為", "act of a node that was not active");
+        finding(v, "M-6", "有効でない接続の行為",
+                "act of a node that was not active");
 }
 
 static void check_meaning(struct verifying *v, const Pb__AuditLeaf *l)
@@ -312,7 +317,8 @@ static void check_meaning(struct verifying *v, const Pb__AuditLeaf *l)
     case PB__LEAF_KIND__DELIVERED: {
         const struct entry *r = referred(v, l, PB__LEAF_KIND__RELEASE);
         if (r == NULL || !about_same(r, l))
-            finding(v, "M-5", "開示の記録のない受領", "delivery without its release");
+            finding(v, "M-5", "開示の記録のない受領",
+                    "delivery without its release");
         break;
     }
     case PB__LEAF_KIND__INGEST:
@@ -330,8 +336,9 @@ static void check_meaning(struct verifying *v, const Pb__AuditLeaf *l)
         break;
     case PB__LEAF_KIND__NODE_CHANGE:
         if (l->node != NULL)
-            json_object_set_new(v->nodes, l->node,
-                                json_string(l->reason != NULL ? l->reason : ""));
+            json_object_set_new(
+                v->nodes, l->node,
+                json_string(l->reason != NULL ? l->reason : ""));
         break;
     default:
         break;
@@ -398,7 +405,8 @@ static bool parse_vkey(const char *text, char origin[ORIGIN_MAX],
     size_t n = 0;
     if (at == NULL || at - text >= ORIGIN_MAX || strlen(at) <= 10 ||
         sodium_base642bin(raw, sizeof(raw), at + 10, strcspn(at + 10, "\n"),
-                          NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
+                          NULL, &n, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) != 0 ||
         n != sizeof(raw))
         return false;
     snprintf(origin, ORIGIN_MAX, "%.*s", (int)(at - text), text);
@@ -444,9 +452,11 @@ static void check_tree(struct verifying *v, const char *folder,
     struct hash root;
     if (tiles_check(folder, v->size, v->hash, &root, path, sizeof(path)) !=
         ERR_OK)
-        finding(v, "B-4", "要約の表が記録と合わない", "a tile does not fit the leaves");
+        finding(v, "B-4", "要約の表が記録と合わない",
+                "a tile does not fit the leaves");
     else if (memcmp(root.b, head->root.b, HASH_BYTES) != 0)
-        finding(v, "B-5", "先頭の要約が記録と合わない", "the root does not fit the leaves");
+        finding(v, "B-5", "先頭の要約が記録と合わない",
+                "the root does not fit the leaves");
     if (older->size == 0)
         return;
     if (older->size > v->size ||
@@ -461,10 +471,10 @@ static int report(struct ctl *c, struct verifying *v, const char *folder)
     size_t i;
     json_t *f;
     if (c->json) {
-        json_t *j = json_pack("{s:s,s:I,s:I,s:O}", "schema",
-                              "tsunagi.audit-verify/1", "leaves",
-                              (json_int_t)v->size, "broken",
-                              (json_int_t)v->broken, "findings", v->findings);
+        json_t *j =
+            json_pack("{s:s,s:I,s:I,s:O}", "schema", "tsunagi.audit-verify/1",
+                      "leaves", (json_int_t)v->size, "broken",
+                      (json_int_t)v->broken, "findings", v->findings);
         print_json(j);
         json_decref(j);
     } else if (v->broken == 0) {

@@ -2,7 +2,8 @@
  * from it; a command that is not here does not exist. */
 #include "hub/ctl/ctl.h"
 
-const struct command COMMANDS[] = { /* clang-format off */
+const struct command COMMANDS[] = {
+    /* clang-format off */
     {"demo", "", "up|play|down ...", 0, 16, "",
      "架空の地域を動かす(demo --help)", "run the fictitious region (demo --help)", cmd_demo},
     {"send", "", "[FILE.json]", 0, 1, "config dir node stream timeout json",

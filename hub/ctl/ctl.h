@@ -26,7 +26,7 @@ struct ctl {
     const char *dir, *config, *node, *agency, *out, *exec, *person, *ref,
         *purpose, *vkey, *older, *roles, *case_key, *to;
     long long timeout_ms, limit;
-    int argc;    /* words after the command's name */
+    int argc; /* words after the command's name */
     char **argv;
     const struct command *command;
 };
@@ -35,8 +35,8 @@ struct command {
     const char *group, *name; /* "node" "add"; name "" for a group of one */
     const char *words;        /* "FILE.pub", shown in help */
     int min_words, max_words;
-    const char *options;      /* names of the options it takes, by spaces */
-    const char *ja, *en;      /* one line */
+    const char *options; /* names of the options it takes, by spaces */
+    const char *ja, *en; /* one line */
     int (*run)(struct ctl *c);
 };
 extern const struct command COMMANDS[];

@@ -2,22 +2,29 @@
 #include "hub/ctl/ctl.h"
 #include <string.h>
 
-static const struct { const char *name, *arg, *ja, *en; } OPTION_HELP[] = {
+static const struct {
+    const char *name, *arg, *ja, *en;
+} OPTION_HELP[] = {
     {"config", "FILE", "設定ファイル", "configuration file"},
     {"dir", "D", "demo up で作った地域", "a region made by demo up"},
     {"node", "NAME", "その地域の接続の名前", "a node of that region"},
     {"agency", "CODE", "機関コード", "agency code"},
     {"out", "FILE", "書き出す先", "where to write"},
-    {"exec", "CMD", "一件ごとに動かす命令(標準入力にJSON)", "command run for each, JSON on its stdin"},
-    {"person", "ID", "自機関での本人の番号", "the person's number at this agency"},
+    {"exec", "CMD", "一件ごとに動かす命令(標準入力にJSON)",
+     "command run for each, JSON on its stdin"},
+    {"person", "ID", "自機関での本人の番号",
+     "the person's number at this agency"},
     {"ref", "UUID", "同意の番号", "number of the consent"},
     {"purpose", "P_...", "目的", "purpose"},
     {"vkey", "FILE", "記録の検証鍵", "verifier key of the log"},
-    {"older", "FILE", "以前に見た先頭(これとの一貫性も確かめる)", "an older signed head to be consistent with"},
-    {"timeout", "TIME", "待つ時間(ミリ秒、または 10s)", "how long to wait (ms, or 10s)"},
+    {"older", "FILE", "以前に見た先頭(これとの一貫性も確かめる)",
+     "an older signed head to be consistent with"},
+    {"timeout", "TIME", "待つ時間(ミリ秒、または 10s)",
+     "how long to wait (ms, or 10s)"},
     {"limit", "N", "件数の上限", "how many at most"},
     {"json", "", "JSONで出す", "print JSON"},
-    {"stream", "", "標準入力の一行一件を送る", "one JSON event a line on stdin"},
+    {"stream", "", "標準入力の一行一件を送る",
+     "one JSON event a line on stdin"},
     {"follow", "", "届くたびに続ける", "go on as more arrives"},
     {"all", "", "済んだものも/すべて", "also what is done; everything"},
     {"yes", "", "確かめずに進める", "do not ask"},
@@ -44,7 +51,9 @@ static void synopsis(const struct command *cmd, FILE *out)
 
 static void help_all(const struct ctl *c, FILE *out)
 {
-    fputs(say(c, "tsunagi - つなぎハブの操作\n\n", "tsunagi - operate the Tsunagi hub\n\n"), out);
+    fputs(say(c, "tsunagi - つなぎハブの操作\n\n",
+              "tsunagi - operate the Tsunagi hub\n\n"),
+          out);
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         const struct command *cmd = &COMMANDS[i];
         char left[80];
@@ -52,9 +61,10 @@ static void help_all(const struct ctl *c, FILE *out)
                  cmd->words);
         fprintf(out, "  %-34s %s\n", left, say(c, cmd->ja, cmd->en));
     }
-    fputs(say(c, "\n命令ごとの説明: tsunagi help 命令\n"
-                 "終了値: 0 成功 1 想定外 2 使い方 3 設定 4 届かない 5 許可なし "
-                 "6 ない 7 競合 8 一部だけ 9 記録の異常\n",
+    fputs(say(c,
+              "\n命令ごとの説明: tsunagi help 命令\n"
+              "終了値: 0 成功 1 想定外 2 使い方 3 設定 4 届かない 5 許可なし "
+              "6 ない 7 競合 8 一部だけ 9 記録の異常\n",
               "\nMore on a command: tsunagi help COMMAND\n"
               "Exit: 0 ok 1 unexpected 2 usage 3 configuration 4 unreachable "
               "5 not permitted 6 not found 7 conflict 8 partly 9 integrity\n"),
@@ -79,7 +89,8 @@ static void man(FILE *out)
 {
     fputs(".TH TSUNAGI 1 \"\" \"Tsunagi " TSUNAGI_VERSION "\"\n.SH NAME\n"
           "tsunagi \\- operate the Tsunagi hub and its nodes\n.SH SYNOPSIS\n"
-          ".B tsunagi\n.I command\n[options]\n.SH COMMANDS\n", out);
+          ".B tsunagi\n.I command\n[options]\n.SH COMMANDS\n",
+          out);
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         fputs(".TP\n.B ", out);
         synopsis(&COMMANDS[i], out);
@@ -93,7 +104,8 @@ static void man(FILE *out)
           "invalid, 4 hub unreachable, 5 not permitted, 6 not found, "
           "7 conflict, 8 partly done, 9 integrity failure.\n"
           ".SH SEE ALSO\n.BR tsunagid (8),\n.BR tsunagi\\-adapter (8),\n"
-          ".BR hub.conf (5),\n.BR node.conf (5)\n", out);
+          ".BR hub.conf (5),\n.BR node.conf (5)\n",
+          out);
 }
 
 static void completion(FILE *out)
@@ -106,14 +118,16 @@ static void completion(FILE *out)
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (i > 0 && strcmp(COMMANDS[i].group, COMMANDS[i - 1].group) == 0)
             continue;
-        fprintf(out, "    %s) [ $COMP_CWORD -gt 1 ] && words=\"", COMMANDS[i].group);
+        fprintf(out, "    %s) [ $COMP_CWORD -gt 1 ] && words=\"",
+                COMMANDS[i].group);
         for (size_t k = i; k < COMMAND_COUNT; k++)
             if (strcmp(COMMANDS[k].group, COMMANDS[i].group) == 0)
                 fprintf(out, "%s ", COMMANDS[k].name);
         fputs("\" ;;\n", out);
     }
     fputs("  esac\n  COMPREPLY=($(compgen -W \"$words\" -- "
-          "\"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -F _tsunagi tsunagi\n", out);
+          "\"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -F _tsunagi tsunagi\n",
+          out);
 }
 
 int cmd_help(struct ctl *c)

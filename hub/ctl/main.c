@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct option OPTIONS[] = { /* clang-format off */
+static const struct option OPTIONS[] = {
+    /* clang-format off */
     {"config", required_argument, NULL, 'c'}, {"dir", required_argument, NULL, 'd'},
     {"node", required_argument, NULL, 'n'}, {"agency", required_argument, NULL, 'a'},
     {"out", required_argument, NULL, 'o'}, {"exec", required_argument, NULL, 'x'},
@@ -69,28 +70,69 @@ static bool apply(struct ctl *c, int o, const char *arg)
 {
     const char **text = NULL;
     switch (o) {
-    case 'c': text = &c->config; break;
-    case 'd': text = &c->dir; break;
-    case 'n': text = &c->node; break;
-    case 'a': text = &c->agency; break;
-    case 'o': text = &c->out; break;
-    case 'x': text = &c->exec; break;
-    case 'p': text = &c->person; break;
-    case 'r': text = &c->ref; break;
-    case 'u': text = &c->purpose; break;
-    case 'k': text = &c->vkey; break;
-    case 'e': text = &c->older; break;
-    case 'L': c->ja = strncmp(arg, "ja", 2) == 0; return true;
-    case 't': return number(arg, &c->timeout_ms);
-    case 'l': return number(arg, &c->limit);
-    case 'j': c->json = true; return true;
-    case 's': c->stream = true; return true;
-    case 'f': c->follow = true; return true;
-    case 'A': c->all = true; return true;
-    case 'y': c->yes = true; return true;
-    case 'm': c->out = "man"; return true;
-    case 'b': c->out = "completion"; return true;
-    default: return false;
+    case 'c':
+        text = &c->config;
+        break;
+    case 'd':
+        text = &c->dir;
+        break;
+    case 'n':
+        text = &c->node;
+        break;
+    case 'a':
+        text = &c->agency;
+        break;
+    case 'o':
+        text = &c->out;
+        break;
+    case 'x':
+        text = &c->exec;
+        break;
+    case 'p':
+        text = &c->person;
+        break;
+    case 'r':
+        text = &c->ref;
+        break;
+    case 'u':
+        text = &c->purpose;
+        break;
+    case 'k':
+        text = &c->vkey;
+        break;
+    case 'e':
+        text = &c->older;
+        break;
+    case 'L':
+        c->ja = strncmp(arg, "ja", 2) == 0;
+        return true;
+    case 't':
+        return number(arg, &c->timeout_ms);
+    case 'l':
+        return number(arg, &c->limit);
+    case 'j':
+        c->json = true;
+        return true;
+    case 's':
+        c->stream = true;
+        return true;
+    case 'f':
+        c->follow = true;
+        return true;
+    case 'A':
+        c->all = true;
+        return true;
+    case 'y':
+        c->yes = true;
+        return true;
+    case 'm':
+        c->out = "man";
+        return true;
+    case 'b':
+        c->out = "completion";
+        return true;
+    default:
+        return false;
     }
     *text = arg;
     return true;
@@ -166,7 +208,8 @@ int main(int argc, char **argv)
     if (help || c.command == NULL) {
         bool asked = help || argc == 1;
         if (!asked)
-            return wrong_use(&c, say(&c, "そのような命令はありません", "no such command"));
+            return wrong_use(
+                &c, say(&c, "そのような命令はありません", "no such command"));
         return cmd_help(&c);
     }
     for (size_t i = 0; i < seen_n; i++)

@@ -35,7 +35,8 @@ static void show_recipients(const struct ctl *c, const json_t *receipt)
 {
     size_t i;
     json_t *r;
-    json_array_foreach(json_object_get(receipt, "recipient"), i, r) {
+    json_array_foreach(json_object_get(receipt, "recipient"), i, r)
+    {
         fputs("  ", stdout);
         cell(text_of(r, "agency"), 18);
         cell(text_of(r, "purpose"), 8);
@@ -51,7 +52,8 @@ static int show_sent(const struct ctl *c, const struct node_answer *a)
         print_json(a->json);
     } else {
         printf("%s  %s\n", text_of(a->json, "event_id"),
-               code[0] == '\0' ? say(c, "受け付けられました", "accepted") : code);
+               code[0] == '\0' ? say(c, "受け付けられました", "accepted")
+                               : code);
         if (code[0] != '\0')
             printf("  %s\n", text_of(a->json, c->ja ? "text_ja" : "text_en"));
         show_recipients(c, json_object_get(a->json, "receipt"));
@@ -72,9 +74,9 @@ static int send_json(struct ctl *c, struct slice json)
     struct node_arg args[] = {{"json", (char *)text.p},
                               {"timeout_ms", timeout}};
     struct node_answer a = {0};
-    enum err e = text.failed ? ERR_NOMEM
-                             : node_request(path, "send", args, NELEM(args),
-                                            stderr, &a);
+    enum err e =
+        text.failed ? ERR_NOMEM
+                    : node_request(path, "send", args, NELEM(args), stderr, &a);
     if (e != ERR_OK)
         code = fail(c, e, path);
     else if (a.code != ERR_OK && text_of(a.json, "event_id")[0] == '\0')
@@ -203,7 +205,8 @@ static int stream_own(struct ctl *c, const char *path)
     if (e != ERR_OK)
         return fail(c, e, path);
     node_on_receipt(s, stream_receipt, &st);
-    while (e == ERR_OK && (!in.ended || (st.open > 0 && waited < c->timeout_ms))) {
+    while (e == ERR_OK &&
+           (!in.ended || (st.open > 0 && waited < c->timeout_ms))) {
         char *line;
         read_lines(&in, 0);
         while (e == ERR_OK && st.open < STREAM_WINDOW &&
@@ -341,8 +344,8 @@ static bool handle(const struct ctl *c, const json_t *d)
 static void print_arrival(const json_t *d)
 {
     uint8_t hash[32];
-    char *text = json_dumps(json_object_get(d, "body"),
-                            JSON_COMPACT | JSON_SORT_KEYS);
+    char *text =
+        json_dumps(json_object_get(d, "body"), JSON_COMPACT | JSON_SORT_KEYS);
     struct buf hex = {0};
     sha256(slice_str(text != NULL ? text : ""), hash);
     buf_add_hex(&hex, slice_of(hash, sizeof(hash)));
@@ -362,7 +365,8 @@ static int follow(struct ctl *c)
         int code = request(c, "inbox", NULL, 0, &a);
         size_t i, done = 0;
         json_t *d;
-        json_array_foreach(json_object_get(a.json, "deliveries"), i, d) {
+        json_array_foreach(json_object_get(a.json, "deliveries"), i, d)
+        {
             print_arrival(d);
             if (c->exec != NULL && !handle(c, d))
                 break; /* in order: the next ones wait */
@@ -405,8 +409,8 @@ static int list_page(struct ctl *c, const char *what, const char *key,
 }
 
 static int list(struct ctl *c, const char *what, const char *key,
-                const char *schema, void (*show)(const struct ctl *,
-                                                 const json_t *))
+                const char *schema,
+                void (*show)(const struct ctl *, const json_t *))
 {
     json_t *all = json_array(), *d;
     bool more = true;
@@ -459,8 +463,8 @@ int cmd_consent_give(struct ctl *c)
 static int send_object(struct ctl *c, json_t *event)
 {
     char *text = event != NULL ? json_dumps(event, JSON_COMPACT) : NULL;
-    int code = text != NULL ? send_json(c, slice_str(text))
-                            : fail(c, ERR_NOMEM, "");
+    int code =
+        text != NULL ? send_json(c, slice_str(text)) : fail(c, ERR_NOMEM, "");
     free(text);
     json_decref(event);
     return code;
@@ -483,10 +487,10 @@ int cmd_consent_withdraw(struct ctl *c)
 {
     if (c->person == NULL || (c->ref == NULL) == !c->all)
         return fail(c, ERR_USAGE, "--person ID, --ref UUID | --all");
-    json_t *body = c->all ? json_pack("{s:b,s:s}", "all", 1, "channel",
-                                      "WITHDRAW_WINDOW")
-                          : json_pack("{s:s,s:s}", "consent_ref", c->ref,
-                                      "channel", "WITHDRAW_WINDOW");
+    json_t *body =
+        c->all ? json_pack("{s:b,s:s}", "all", 1, "channel", "WITHDRAW_WINDOW")
+               : json_pack("{s:s,s:s}", "consent_ref", c->ref, "channel",
+                           "WITHDRAW_WINDOW");
     return send_object(c, json_pack("{s:s,s:s,s:[],s:o}", "type",
                                     "CONSENT_WITHDRAWN", "person", c->person,
                                     "to", "body", body));

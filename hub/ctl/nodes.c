@@ -24,7 +24,8 @@ static void show_public(const struct ctl *c, const struct node_public *p,
     keys_fingerprint(p, fp);
     if (c->json)
         printf("{\"schema\":\"tsunagi.key/1\",\"node\":\"%s\",\"fingerprint\":"
-               "\"%s\"}\n", p->node, fp);
+               "\"%s\"}\n",
+               p->node, fp);
     else
         printf("%s  %s  %s\n", p->node, fp, path);
 }
@@ -36,8 +37,9 @@ int cmd_key_make(struct ctl *c)
     const char *name = c->argv[0];
     enum err e = code_check_node(name);
     if (e != ERR_OK)
-        return fail(c, ERR_USAGE, say(c, "名前は a-z 0-9 . / - です",
-                                      "names are a-z 0-9 . / -"));
+        return fail(
+            c, ERR_USAGE,
+            say(c, "名前は a-z 0-9 . / - です", "names are a-z 0-9 . / -"));
     snprintf(secret, sizeof(secret), "%s.key", c->out != NULL ? c->out : name);
     snprintf(public, sizeof(public), "%s.pub", c->out != NULL ? c->out : name);
     keys_make(&k, name);
@@ -174,8 +176,9 @@ static void show_node(const struct ctl *c, const struct node *n)
     if (c->json) {
         printf("{\"schema\":\"tsunagi.node/1\",\"node\":\"%s\",\"agency\":"
                "\"%s\",\"state\":\"%s\",\"fingerprint\":\"%s\",\"since\":"
-               "\"%s\"}\n", n->pub.node, n->agency->code,
-               state_name(c, n->state), fp, since);
+               "\"%s\"}\n",
+               n->pub.node, n->agency->code, state_name(c, n->state), fp,
+               since);
         return;
     }
     cell(n->pub.node, 20);
@@ -212,7 +215,8 @@ static int add(struct ctl *c, struct table *t)
     if (more == NULL)
         return fail(c, ERR_NOMEM, "");
     t->nodes = more;
-    t->nodes[t->n] = (struct node){.pub = p, .agency = a,
+    t->nodes[t->n] = (struct node){.pub = p,
+                                   .agency = a,
                                    .state = NODE_PENDING,
                                    .since_ms = clock_wall_ms()};
     show_node(c, &t->nodes[t->n++]);
@@ -236,8 +240,11 @@ static bool confirmed(const struct ctl *c, const struct node *n)
     if (c->yes)
         return true;
     show_node(c, n);
-    fputs(say(c, "電話などで相手と指紋を読み合わせましたか。一致したら yes と入力: ",
-              "Compared with the other side by telephone? Type yes: "), stderr);
+    fputs(
+        say(c,
+            "電話などで相手と指紋を読み合わせましたか。一致したら yes と入力: ",
+            "Compared with the other side by telephone? Type yes: "),
+        stderr);
     return fgets(line, sizeof(line), stdin) != NULL &&
            strcmp(line, "yes\n") == 0;
 }
@@ -250,8 +257,9 @@ static int change_state(struct ctl *c, enum node_state to)
     if (code == EXIT_DONE && n == NULL)
         code = fail(c, ERR_NOT_FOUND, c->argv[0]);
     else if (code == EXIT_DONE && to == NODE_ACTIVE && n->state == NODE_REVOKED)
-        code = fail(c, ERR_NODE_REVOKED,
-                    say(c, "新しい鍵で登録し直してください", "register new keys"));
+        code =
+            fail(c, ERR_NODE_REVOKED,
+                 say(c, "新しい鍵で登録し直してください", "register new keys"));
     else if (code == EXIT_DONE && to == NODE_ACTIVE && !confirmed(c, n))
         code = fail(c, ERR_DENIED, c->argv[0]);
     if (code == EXIT_DONE) {

@@ -16,21 +16,38 @@
 
 int exit_of(enum err e)
 {
-    static const struct { enum err e; int code; } MAP[] = {
-        {ERR_OK, EXIT_DONE}, {ERR_USAGE, EXIT_USAGE},
-        {ERR_CONF_ENCODING, EXIT_CONFIG}, {ERR_CONF_SYNTAX, EXIT_CONFIG},
-        {ERR_CONF_UNKNOWN, EXIT_CONFIG}, {ERR_CONF_TYPE, EXIT_CONFIG},
-        {ERR_CONF_RANGE, EXIT_CONFIG}, {ERR_CONF_MISSING, EXIT_CONFIG},
-        {ERR_CONF_OVERFLOW, EXIT_CONFIG}, {ERR_KEY_FILE, EXIT_CONFIG},
-        {ERR_POL_INVALID, EXIT_CONFIG}, {ERR_UNREACHABLE, EXIT_UNREACHABLE},
-        {ERR_DENIED, EXIT_DENIED}, {ERR_POL_NONE, EXIT_DENIED},
-        {ERR_NODE_UNKNOWN, EXIT_DENIED}, {ERR_NODE_REVOKED, EXIT_DENIED},
-        {ERR_FLOW_ACTOR, EXIT_DENIED}, {ERR_EVT_ROLE, EXIT_DENIED},
-        {ERR_NOT_FOUND, EXIT_NOT_FOUND}, {ERR_FLOW_CASE, EXIT_NOT_FOUND},
-        {ERR_CONFLICT, EXIT_CONFLICT}, {ERR_FLOW_FILLED, EXIT_CONFLICT},
-        {ERR_FLOW_LATE, EXIT_CONFLICT}, {ERR_FLOW_NONE, EXIT_CONFLICT},
-        {ERR_INTEGRITY, EXIT_INTEGRITY}, {ERR_ROLLBACK, EXIT_INTEGRITY},
-        {ERR_DLV_FORK, EXIT_INTEGRITY}, {ERR_DLV_PROOF, EXIT_INTEGRITY},
+    static const struct {
+        enum err e;
+        int code;
+    } MAP[] = {
+        {ERR_OK, EXIT_DONE},
+        {ERR_USAGE, EXIT_USAGE},
+        {ERR_CONF_ENCODING, EXIT_CONFIG},
+        {ERR_CONF_SYNTAX, EXIT_CONFIG},
+        {ERR_CONF_UNKNOWN, EXIT_CONFIG},
+        {ERR_CONF_TYPE, EXIT_CONFIG},
+        {ERR_CONF_RANGE, EXIT_CONFIG},
+        {ERR_CONF_MISSING, EXIT_CONFIG},
+        {ERR_CONF_OVERFLOW, EXIT_CONFIG},
+        {ERR_KEY_FILE, EXIT_CONFIG},
+        {ERR_POL_INVALID, EXIT_CONFIG},
+        {ERR_UNREACHABLE, EXIT_UNREACHABLE},
+        {ERR_DENIED, EXIT_DENIED},
+        {ERR_POL_NONE, EXIT_DENIED},
+        {ERR_NODE_UNKNOWN, EXIT_DENIED},
+        {ERR_NODE_REVOKED, EXIT_DENIED},
+        {ERR_FLOW_ACTOR, EXIT_DENIED},
+        {ERR_EVT_ROLE, EXIT_DENIED},
+        {ERR_NOT_FOUND, EXIT_NOT_FOUND},
+        {ERR_FLOW_CASE, EXIT_NOT_FOUND},
+        {ERR_CONFLICT, EXIT_CONFLICT},
+        {ERR_FLOW_FILLED, EXIT_CONFLICT},
+        {ERR_FLOW_LATE, EXIT_CONFLICT},
+        {ERR_FLOW_NONE, EXIT_CONFLICT},
+        {ERR_INTEGRITY, EXIT_INTEGRITY},
+        {ERR_ROLLBACK, EXIT_INTEGRITY},
+        {ERR_DLV_FORK, EXIT_INTEGRITY},
+        {ERR_DLV_PROOF, EXIT_INTEGRITY},
     };
     for (size_t i = 0; i < NELEM(MAP); i++)
         if (MAP[i].e == e)
@@ -128,8 +145,7 @@ static enum err exchange(void *s, struct slice body, int timeout_ms,
         return e == ERR_BUSY ? ERR_UNREACHABLE : e;
     e = frame_recv(s, false, &f);
     if (e == ERR_OK) {
-        e = f.verb == VERB_ANSWER ? read_answer(f.body, json)
-                                  : ERR_FRAME_VERB;
+        e = f.verb == VERB_ANSWER ? read_answer(f.body, json) : ERR_FRAME_VERB;
         frame_close(&f);
     }
     return e;
@@ -148,11 +164,11 @@ enum err ask_hub(const struct hub_config *h, const char *what,
     void *s = zmq != NULL ? zmq_socket(zmq, ZMQ_DEALER) : NULL;
     if (e == ERR_OK && access(h->control, R_OK | W_OK) != 0)
         e = errno == EACCES ? ERR_DENIED : ERR_UNREACHABLE;
-    if (e == ERR_OK && (s == NULL || endpoint.failed ||
-                        zmq_setsockopt(s, ZMQ_LINGER, &linger, sizeof(int)) ||
-                        zmq_setsockopt(s, ZMQ_IMMEDIATE, &immediate,
-                                       sizeof(int)) ||
-                        zmq_connect(s, (char *)endpoint.p) != 0))
+    if (e == ERR_OK &&
+        (s == NULL || endpoint.failed ||
+         zmq_setsockopt(s, ZMQ_LINGER, &linger, sizeof(int)) ||
+         zmq_setsockopt(s, ZMQ_IMMEDIATE, &immediate, sizeof(int)) ||
+         zmq_connect(s, (char *)endpoint.p) != 0))
         e = ERR_UNREACHABLE;
     if (e == ERR_OK)
         e = exchange(s, buf_slice(&body), timeout_ms, json);

@@ -24,5 +24,6 @@ enum err tiles_root(const struct hash *leaf, uint64_t size,
 /* Compares every hash tile with the same tree; ERR_INTEGRITY on a difference
  * (path gets the file's name). */
 enum err tiles_check(const char *folder, uint64_t size, const struct hash *leaf,
-                     struct hash *root, char *path, size_t path_size) MUST_CHECK;
+                     struct hash *root, char *path,
+                     size_t path_size) MUST_CHECK;
 #endif

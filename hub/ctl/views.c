@@ -43,7 +43,9 @@ static void show_status(const struct ctl *c, const json_t *j)
     json_t *n;
     printf(say(c, "ハブ %s  版 %s  %s\n", "hub %s  version %s  %s\n"),
            text_of(j, "origin"), text_of(j, "version"), text_of(j, "time"));
-    printf(say(c, "受付 %lld件  未配送 緊急%lld・通常%lld  判断待ち %lld  監査記録 %lld行\n",
+    printf(say(c,
+               "受付 %lld件  未配送 緊急%lld・通常%lld  判断待ち %lld  "
+               "監査記録 %lld行\n",
                "accepted %lld  waiting urgent %lld, normal %lld  parked %lld  "
                "log %lld leaves\n"),
            count(j, "events"), count(j, "waiting_urgent"),
@@ -52,9 +54,11 @@ static void show_status(const struct ctl *c, const json_t *j)
         printf(say(c, "最も古い未配送 %s\n", "oldest waiting since %s\n"),
                text_of(j, "oldest_waiting"));
     if (count(j, "witnesses") < 3)
-        puts(say(c, "証人が3機関未満です: 記録の食い違いを外から見つけられません",
+        puts(say(c,
+                 "証人が3機関未満です: 記録の食い違いを外から見つけられません",
                  "fewer than three witnesses: a split view is not excluded"));
-    json_array_foreach(json_object_get(j, "nodes"), i, n) {
+    json_array_foreach(json_object_get(j, "nodes"), i, n)
+    {
         cell(connection(c, n), 12);
         cell(text_of(n, "node"), 18);
         puts(text_of(n, "name"));
@@ -94,7 +98,8 @@ static void show_one_case(const struct ctl *c, const json_t *j)
     json_array_foreach(json_object_get(k, "parties"), i, p)
         printf("  %s%s\n", json_string_value(p),
                strcmp(json_string_value(p), text_of(k, "chosen")) == 0
-                   ? say(c, "  決定", "  chosen") : "");
+                   ? say(c, "  決定", "  chosen")
+                   : "");
 }
 
 int cmd_case_list(struct ctl *c)
@@ -114,7 +119,8 @@ static void show_parked(const struct ctl *c, const json_t *j)
 {
     size_t i;
     json_t *p;
-    json_array_foreach(json_object_get(j, "parked"), i, p) {
+    json_array_foreach(json_object_get(j, "parked"), i, p)
+    {
         printf("%-6lld ", count(p, "id"));
         cell(text_of(p, "code"), 10);
         cell(text_of(p, "node"), 18);
@@ -237,10 +243,11 @@ int cmd_policy_lint(struct ctl *c)
     if (e == ERR_OK)
         e = policy_parse(files, &p, &why);
     if (e == ERR_OK)
-        printf(say(c, "規則 %zu件、誤りはありません\n", "%zu rules, no errors\n"),
-               policy_rule_count(p));
-    int code = e == ERR_OK ? EXIT_DONE
-                           : fail(c, e, why.n > 0 ? (char *)why.p : "");
+        printf(
+            say(c, "規則 %zu件、誤りはありません\n", "%zu rules, no errors\n"),
+            policy_rule_count(p));
+    int code =
+        e == ERR_OK ? EXIT_DONE : fail(c, e, why.n > 0 ? (char *)why.p : "");
     for (int i = 0; i < POLICY_FILES; i++)
         buf_fini(&text[i]);
     policy_free(&p);

@@ -20,7 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ZAP_ENFORCE_DOMAIN 93 /* draft in the header, honoured by the library */
+#define ZAP_ENFORCE_DOMAIN                                                     \
+    93 /* draft in the header, honoured by the library                         \
+        */
 #define HANDSHAKE_MS 5000
 #define CANARY_MS 1000
 /* Up to here a message that is too large is answered; above, the library ends
@@ -47,8 +49,8 @@ static bool set_options(void *s, const struct node_keys *k)
 {
     int64_t largest = LARGEST;
     return set_int(s, ZMQ_CURVE_SERVER, 1) &&
-           zmq_setsockopt(s, ZMQ_CURVE_SECRETKEY, k->curve_secret,
-                          KEY_BYTES) == 0 &&
+           zmq_setsockopt(s, ZMQ_CURVE_SECRETKEY, k->curve_secret, KEY_BYTES) ==
+               0 &&
            zmq_setsockopt(s, ZMQ_ZAP_DOMAIN, "data", 4) == 0 &&
            set_int(s, ZAP_ENFORCE_DOMAIN, 1) && set_int(s, ZMQ_LINGER, 0) &&
            zmq_setsockopt(s, ZMQ_MAXMSGSIZE, &largest, sizeof(largest)) == 0 &&
@@ -303,7 +305,8 @@ static void refuse(struct net *n, int lane, const struct frame *f, enum err why)
     uint8_t bytes[1024];
     assert(pb__error__get_packed_size(&m) <= sizeof(bytes));
     size_t size = pb__error__pack(&m, bytes);
-    enum err e = frame_send(n->lane[lane], f, VERB_ERROR, slice_of(bytes, size));
+    enum err e =
+        frame_send(n->lane[lane], f, VERB_ERROR, slice_of(bytes, size));
     if (e != ERR_OK)
         log_debug("net: a refusal could not be sent");
 }

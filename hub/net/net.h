@@ -7,22 +7,22 @@
 #include "proto/wire/proof.h"
 #include <zmq.h>
 
-#define NET_LANES 2        /* 0 urgent, 1 normal */
-#define PEERS_MAX 1024     /* connections of a lane */
-#define PEER_DEAD_MS 6000  /* nothing heard for so long: gone (W-140) */
-#define ROUTING_BYTES 5    /* ids that ROUTER assigns */
+#define NET_LANES 2       /* 0 urgent, 1 normal */
+#define PEERS_MAX 1024    /* connections of a lane */
+#define PEER_DEAD_MS 6000 /* nothing heard for so long: gone (W-140) */
+#define ROUTING_BYTES 5   /* ids that ROUTER assigns */
 
 /* One connection of one node in one lane. */
 struct peer {
     uint8_t routing[ROUTING_BYTES];
     char node[NODE_MAX]; /* User-Id; "" in a free slot */
     int lane;
-    uint64_t heard_ms;   /* boot clock */
+    uint64_t heard_ms; /* boot clock */
     /* what FETCH said */
     uint32_t credit;
     uint64_t seen_size;
     struct hash seen_root;
-    int64_t cursor; /* id of the last delivery sent on this connection */
+    int64_t cursor;  /* id of the last delivery sent on this connection */
     int64_t skipped; /* first one left to skipped_node; 0: none */
     char skipped_node[NODE_MAX];
     /* key of the box between hub and node, made when first needed */

@@ -24,7 +24,7 @@ struct store; /* opaque; one owner, one thread */
 struct store_config {
     const char *dir;         /* hub.db lives here */
     const char *anchor_path; /* outside dir */
-    const char *kek_path;    /* key-encryption key file (0600), made if absent */
+    const char *kek_path; /* key-encryption key file (0600), made if absent */
 };
 /* ERR_STORE_OPEN, ERR_ROLLBACK (the anchor names a leaf that is not there or
  * differs), ERR_INTEGRITY. *s is NULL on error; why gets one line. */
@@ -57,16 +57,16 @@ void stored_event_fini(struct stored_event *e);
 /* Looks an id up: *found; when found the header's hash and the signed receipt
  * that was given (appended to receipt). */
 enum err store_event_seen(struct store *s, struct id event_id, bool *found,
-                          uint8_t header_sha256[32], struct buf *receipt)
-    MUST_CHECK;
+                          uint8_t header_sha256[32],
+                          struct buf *receipt) MUST_CHECK;
 /* Keeps an event. Parts are sealed under the key of (person, quarter); a zero
  * person uses the hub's own key. e->seq is filled. */
 enum err store_event_put(struct store *s, struct stored_event *e,
                          const uint8_t header_sha256[32]) MUST_CHECK;
 enum err store_event_receipt(struct store *s, int64_t seq,
                              struct slice signed_receipt) MUST_CHECK;
-enum err store_event_get(struct store *s, int64_t seq,
-                         struct stored_event *out) MUST_CHECK; /* ERR_NOT_FOUND */
+enum err store_event_get(struct store *s, int64_t seq, struct stored_event *out)
+    MUST_CHECK; /* ERR_NOT_FOUND */
 enum err store_event_find(struct store *s, struct id event_id,
                           struct stored_event *out) MUST_CHECK;
 /* Last node_seq accepted from a node in a lane, 0 at first; and set it. */
@@ -93,8 +93,8 @@ enum err store_person_new(struct store *s, struct id *out) MUST_CHECK;
 enum err store_person_handle(struct store *s, struct id person, uint64_t now_ms,
                              uint8_t handle[16]) MUST_CHECK;
 /* Address protection on or off; counts as a change. ERR_NOT_FOUND. */
-enum err store_person_protect(struct store *s, struct id person, bool on)
-    MUST_CHECK;
+enum err store_person_protect(struct store *s, struct id person,
+                              bool on) MUST_CHECK;
 /* Grants of a person (owned array, free with free()) and the consent
  * generation, which counts every change. ERR_NOT_FOUND for an unknown person;
  * a zero person has none. */
@@ -137,17 +137,17 @@ struct delivery {
     char role[ROLE_MAX], purpose[PURPOSE_MAX];
     enum delivery_state state;
     uint64_t decision_leaf;
-    uint64_t release_leaf;     /* when released */
+    uint64_t release_leaf; /* when released */
     uint64_t released_classes, released_ms;
     uint64_t consent_generation; /* at release */
     uint8_t policy_digest[32];   /* at release */
     uint64_t queued_ms, expires_ms;
-    char node[NODE_MAX];         /* released to */
+    char node[NODE_MAX]; /* released to */
 };
 /* Fills id and delivery_id (its own, whatever was there). */
 enum err store_delivery_put(struct store *s, struct delivery *d) MUST_CHECK;
-enum err store_delivery_update(struct store *s, const struct delivery *d)
-    MUST_CHECK;
+enum err store_delivery_update(struct store *s,
+                               const struct delivery *d) MUST_CHECK;
 enum err store_delivery_find(struct store *s, struct id delivery_id,
                              struct delivery *out) MUST_CHECK;
 /* Up to max owed to an agency in a lane with id > after, oldest first: queued,
@@ -179,20 +179,20 @@ enum err store_deadline_stop(struct store *s, struct id case_id,
                              enum deadline_kind kind,
                              const uint8_t *ref) MUST_CHECK; /* NULL: any ref */
 /* The earliest; *found false when there is none. */
-enum err store_deadline_next(struct store *s, struct deadline *out, bool *found)
-    MUST_CHECK;
+enum err store_deadline_next(struct store *s, struct deadline *out,
+                             bool *found) MUST_CHECK;
 enum err store_deadline_done(struct store *s, int64_t id) MUST_CHECK;
 struct parked {
     int64_t id;
     char agency[AGENCY_MAX], node[NODE_MAX];
-    char code[16];       /* E-... */
+    char code[16]; /* E-... */
     uint64_t at_ms;
-    int64_t event_seq;   /* 0: only the sealed bytes below */
+    int64_t event_seq; /* 0: only the sealed bytes below */
     bool open;
 };
 /* Keeps something that waits for a person: bytes (sealed) may be empty. */
-enum err store_park(struct store *s, const struct parked *p, struct slice bytes)
-    MUST_CHECK;
+enum err store_park(struct store *s, const struct parked *p,
+                    struct slice bytes) MUST_CHECK;
 /* Open and closed, newest first. */
 enum err store_parked_each(struct store *s,
                            bool (*each)(void *ctx, const struct parked *p),
@@ -206,12 +206,12 @@ enum err store_parked_close(struct store *s, int64_t id) MUST_CHECK;
 /* ---- the log ---- */
 /* Adds a leaf to the open transaction: fills index, nonce and a time that
  * never decreases, packs it, returns its index. <= 4 KiB. */
-enum err store_leaf(struct store *s, Pb__AuditLeaf *leaf, uint64_t *index)
-    MUST_CHECK;
+enum err store_leaf(struct store *s, Pb__AuditLeaf *leaf,
+                    uint64_t *index) MUST_CHECK;
 uint64_t store_log_size(const struct store *s); /* committed leaves */
 /* Bytes of a committed leaf, appended. ERR_NOT_FOUND. */
-enum err store_leaf_get(struct store *s, uint64_t index, struct buf *out)
-    MUST_CHECK;
+enum err store_leaf_get(struct store *s, uint64_t index,
+                        struct buf *out) MUST_CHECK;
 /* The packed bytes of leaves written by the last commit, in order. */
 const struct slice *store_committed_leaves(const struct store *s, size_t *n,
                                            uint64_t *first);
@@ -221,17 +221,17 @@ enum err store_tile(void *store, unsigned level, uint64_t n,
 /* Keeps the newest note. It rides in the open or the next transaction (or in
  * store_tidy), so that signing costs no commit of its own. ERR_INTEGRITY for a
  * note that does not say size. */
-enum err store_checkpoint_put(struct store *s, uint64_t size, struct slice note)
-    MUST_CHECK;
+enum err store_checkpoint_put(struct store *s, uint64_t size,
+                              struct slice note) MUST_CHECK;
 /* The newest checkpoint note, appended; ERR_NOT_FOUND. */
 enum err store_checkpoint_get(struct store *s, struct buf *note) MUST_CHECK;
 
 /* ---- small things ---- */
 /* Named values of the hub itself (registry digest last leafed ...). */
-enum err store_value_get(struct store *s, const char *name, struct buf *out)
-    MUST_CHECK;
-enum err store_value_set(struct store *s, const char *name, struct slice v)
-    MUST_CHECK;
+enum err store_value_get(struct store *s, const char *name,
+                         struct buf *out) MUST_CHECK;
+enum err store_value_set(struct store *s, const char *name,
+                         struct slice v) MUST_CHECK;
 struct store_counts {
     /* queued: also released and not acknowledged; parked: open ones */
     uint64_t events, queued[LANE_COUNT], oldest_queued_ms, parked, leaves;

@@ -46,6 +46,6 @@ enum err hex_decode(const char *hex, uint8_t *out, size_t n) MUST_CHECK;
  * ERR_FILE_SIZE, ERR_NOT_FOUND. */
 enum err file_read(const char *path, size_t max, struct buf *b) MUST_CHECK;
 /* Replaces path durably: temporary file, fsync, rename, fsync of the folder. */
-enum err file_replace(const char *path, struct slice s, unsigned mode)
-    MUST_CHECK;
+enum err file_replace(const char *path, struct slice s,
+                      unsigned mode) MUST_CHECK;
 #endif

@@ -1,4 +1,5 @@
-/* code.h - public codes with check digits (proto/FIELD.md), and our agency codes.
+/* code.h - public codes with check digits (proto/FIELD.md), and our agency
+ * codes.
  *
  * An agency code is a scheme and a number: MI-4910100017 (医療機関コード),
  * WO-4931000014 (事業所番号), LG-492019 (団体コード), HC-492019-01 (保健所),
@@ -12,7 +13,8 @@ void code_allow_fictitious(bool allowed);
 /* Six digits, weights 6 5 4 3 2, mod 11. ERR_VAL_LGCODE, _CODE_LENGTH,
  * _PREFECTURE. A code that fits mod 10 instead is still ERR_VAL_LGCODE. */
 enum err code_check_lg(struct slice digits) MUST_CHECK;
-enum err code_check_kokuho(struct slice digits) MUST_CHECK; /* six, mod 10 2-1 */
+enum err
+code_check_kokuho(struct slice digits) MUST_CHECK; /* six, mod 10 2-1 */
 enum err code_check_medical(struct slice digits) MUST_CHECK; /* ten, Luhn */
 enum err code_check_office(struct slice digits) MUST_CHECK;  /* ten, Luhn */
 enum err code_check_muni5(struct slice digits) MUST_CHECK;

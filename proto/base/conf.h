@@ -20,7 +20,7 @@ struct conf_item {
     long long min, max; /* value, or bytes of a string; both 0: no limit */
     size_t offset;      /* of char* / long long / bool in the target */
     unsigned flags;
-    const char *fallback;   /* as text; NULL: none */
+    const char *fallback; /* as text; NULL: none */
     const char *help_ja, *help_en;
     /* CONF_GROUP_LIST: each element is a group checked against `sub`; it is
      * handed to `each` in an element target of sub_size bytes, only when the

@@ -20,12 +20,13 @@ enum err text_from_cp932(struct slice s, struct buf *out) MUST_CHECK;
  * ERR_TXT_ESCAPE when it ends in a shifted state or inside a pair. */
 enum err text_from_iso2022jp(struct slice s, struct buf *out) MUST_CHECK;
 /* Byte-order mark, then valid UTF-8, then CP932 if allowed. */
-enum err text_from_unknown(struct slice s, bool cp932_allowed, struct buf *out)
-    MUST_CHECK;
+enum err text_from_unknown(struct slice s, bool cp932_allowed,
+                           struct buf *out) MUST_CHECK;
 /* Appends CP932. A character without a place there is reduced by the table
- * in text_cp932.c and *degraded set; with no reduction ERR_TXT_ENCODE. Never '?'. */
-enum err text_to_cp932(struct slice utf8, struct buf *out, bool *degraded)
-    MUST_CHECK;
+ * in text_cp932.c and *degraded set; with no reduction ERR_TXT_ENCODE. Never
+ * '?'. */
+enum err text_to_cp932(struct slice utf8, struct buf *out,
+                       bool *degraded) MUST_CHECK;
 
 /* A name's reading for comparing: full-width katakana, small kana large, long
  * marks unified, spaces removed. ERR_VAL_KANA when it holds

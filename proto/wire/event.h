@@ -21,18 +21,18 @@ struct event_draft {
 /* Checks the body (codes, dates, kana, My Number: event_validate), splits it,
  * commits, signs. Appends a packed Event to out. */
 enum err event_make(const struct event_draft *d,
-                    const uint8_t secret[SIGN_SECRET_BYTES], struct buf *out)
-    MUST_CHECK;
+                    const uint8_t secret[SIGN_SECRET_BYTES],
+                    struct buf *out) MUST_CHECK;
 
 /* An event opened. Everything is owned by it; event_close frees. */
 struct event {
     Pb__Event *msg;
     Pb__EventHeader *header;
-    Pb__Routing *routing;       /* hub only; NULL in a delivery */
+    Pb__Routing *routing; /* hub only; NULL in a delivery */
     const struct schema_message *schema;
-    ProtobufCMessage *body;     /* merged from the parts present */
-    uint64_t present;           /* classes whose part is not empty */
-    const char *variant;        /* "" or the variant's name */
+    ProtobufCMessage *body; /* merged from the parts present */
+    uint64_t present;       /* classes whose part is not empty */
+    const char *variant;    /* "" or the variant's name */
     struct id event_id;
     uint8_t header_sha256[32];
     size_t body_bytes;
@@ -55,6 +55,6 @@ enum err event_open_released(struct slice header, struct slice signature,
  * My Number in no text, text clean, required fields by type.
  * field (may be NULL) receives the dotted name of the field at fault. */
 enum err event_validate(const struct schema_message *m,
-                        const ProtobufCMessage *body, char field[96])
-    MUST_CHECK;
+                        const ProtobufCMessage *body,
+                        char field[96]) MUST_CHECK;
 #endif

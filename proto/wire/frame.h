@@ -37,8 +37,8 @@ struct frame {
 /* Receives one whole message without blocking. ERR_NOT_FOUND: none waiting.
  * A malformed one is consumed, leaves routing and user_id filled and returns
  * ERR_FRAME_*. with_routing: the socket is a ROUTER. */
-enum err frame_recv(void *socket, bool with_routing, struct frame *f)
-    MUST_CHECK;
+enum err frame_recv(void *socket, bool with_routing,
+                    struct frame *f) MUST_CHECK;
 void frame_close(struct frame *f);
 /* Sends without blocking. routing NULL on a DEALER. ERR_BUSY when the pipe is
  * full, ERR_UNREACHABLE when the peer is gone (ROUTER_MANDATORY). */

@@ -12,5 +12,6 @@ enum err json_to_message(const json_t *j, const ProtobufCMessageDescriptor *d,
 /* A new reference, NULL when out of memory. Absent fields are left out. */
 json_t *json_from_message(const ProtobufCMessage *m);
 /* Strict parse: duplicates, trailing text and non-UTF-8 refused. */
-enum err json_parse(struct slice text, json_t **out, struct buf *why) MUST_CHECK;
+enum err json_parse(struct slice text, json_t **out,
+                    struct buf *why) MUST_CHECK;
 #endif

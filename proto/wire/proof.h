@@ -30,8 +30,8 @@ struct checkpoint {
  * tlog-checkpoint, signed-note, Ed25519 type 0x01). */
 enum err checkpoint_sign(const struct checkpoint *c,
                          const uint8_t secret[SIGN_SECRET_BYTES],
-                         const uint8_t public[KEY_BYTES], struct buf *note)
-    MUST_CHECK;
+                         const uint8_t public[KEY_BYTES],
+                         struct buf *note) MUST_CHECK;
 /* ERR_INTEGRITY: malformed, other origin or no good signature. */
 enum err checkpoint_open(struct slice note, const char *origin,
                          const uint8_t public[KEY_BYTES],

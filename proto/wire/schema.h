@@ -17,7 +17,7 @@ struct schema_message {
     const ProtobufCMessageDescriptor *descriptor;
     const struct schema_field *fields; /* ascending by number */
     size_t field_count;
-    uint32_t event; /* 0: not an event body */
+    uint32_t event;         /* 0: not an event body */
     const char *event_name; /* ADMISSION_RECORDED */
     const char *ja, *en;
     bool urgent, hub_only;
@@ -49,8 +49,8 @@ const struct schema_message *schema_event_named(const char *name);
 const struct schema_message *schema_of(const ProtobufCMessageDescriptor *d);
 const struct schema_field *schema_field(const struct schema_message *m,
                                         uint32_t number);
-const struct schema_enum_value *schema_enum_value(
-    const ProtobufCEnumDescriptor *d, int32_t number);
+const struct schema_enum_value *
+schema_enum_value(const ProtobufCEnumDescriptor *d, int32_t number);
 /* "G_ID" and "氏名…"; "" for an unknown class. */
 const char *class_name(unsigned cls);
 const char *class_ja(unsigned cls);

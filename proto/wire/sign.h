@@ -31,8 +31,8 @@ void keys_make(struct node_keys *k, const char *node);
 enum err keys_write(const char *path, const struct node_keys *k) MUST_CHECK;
 enum err keys_read(const char *path, struct node_keys *k) MUST_CHECK;
 /* Text file "tsunagi-public/1". */
-enum err keys_write_public(const char *path, const struct node_public *p)
-    MUST_CHECK;
+enum err keys_write_public(const char *path,
+                           const struct node_public *p) MUST_CHECK;
 enum err keys_read_public(const char *path, struct node_public *p) MUST_CHECK;
 void keys_wipe(struct node_keys *k);
 /* Eight groups of four hex digits of SHA-256 over the three public keys. */
@@ -45,21 +45,23 @@ enum err sign_make(enum sign_what what, struct slice bytes,
                    uint8_t out[SIGNATURE_BYTES]) MUST_CHECK;
 /* ERR_EVT_SIGNATURE. */
 enum err sign_check(enum sign_what what, struct slice bytes,
-                    struct slice signature, const uint8_t key[KEY_BYTES])
-    MUST_CHECK;
+                    struct slice signature,
+                    const uint8_t key[KEY_BYTES]) MUST_CHECK;
 
 /* crypto_box with a precomputed shared key. */
-void box_shared(uint8_t shared[KEY_BYTES], const uint8_t their_public[KEY_BYTES],
+void box_shared(uint8_t shared[KEY_BYTES],
+                const uint8_t their_public[KEY_BYTES],
                 const uint8_t my_secret[KEY_BYTES]);
 enum err box_seal(const uint8_t shared[KEY_BYTES], struct slice plain,
                   uint8_t nonce[24], struct buf *out) MUST_CHECK;
 enum err box_open(const uint8_t shared[KEY_BYTES], struct slice nonce,
-                  struct slice box, struct buf *out) MUST_CHECK; /* ERR_DLV_BOX */
+                  struct slice box,
+                  struct buf *out) MUST_CHECK; /* ERR_DLV_BOX */
 
 /* XChaCha20-Poly1305 at rest: nonce[24] ciphertext, plain padded to 64.
  * aad is bound. ERR_INTEGRITY on any change. */
-enum err seal(const uint8_t key[KEY_BYTES], struct slice aad, struct slice plain,
-              struct buf *out) MUST_CHECK;
+enum err seal(const uint8_t key[KEY_BYTES], struct slice aad,
+              struct slice plain, struct buf *out) MUST_CHECK;
 enum err unseal(const uint8_t key[KEY_BYTES], struct slice aad,
                 struct slice sealed, struct buf *out) MUST_CHECK;
 void sha256(struct slice s, uint8_t out[32]);

@@ -16,15 +16,15 @@ enum err unpack(const ProtobufCMessageDescriptor *d, struct slice bytes,
                 ProtobufCMessage **out) MUST_CHECK;
 void unpack_free(ProtobufCMessage **m);
 /* The walk alone. */
-enum err unpack_walk(const ProtobufCMessageDescriptor *d, struct slice bytes)
-    MUST_CHECK;
+enum err unpack_walk(const ProtobufCMessageDescriptor *d,
+                     struct slice bytes) MUST_CHECK;
 /* One field as it lies in packed bytes. */
 struct pb_field {
     uint32_t number;
-    uint8_t wire;        /* 0 varint, 1 eight bytes, 2 counted, 5 four bytes */
-    uint64_t varint;     /* when wire is 0 */
-    struct slice value;  /* without tag and length */
-    struct slice whole;  /* with them */
+    uint8_t wire;       /* 0 varint, 1 eight bytes, 2 counted, 5 four bytes */
+    uint64_t varint;    /* when wire is 0 */
+    struct slice value; /* without tag and length */
+    struct slice whole; /* with them */
 };
 /* Reads the first field of *rest and moves behind it. ERR_PB_MALFORMED,
  * ERR_PB_NOT_CANONICAL. */

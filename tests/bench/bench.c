@@ -47,13 +47,24 @@ static double now_s(void)
 
 /* ---- the region ---- */
 
-enum { HOSPITAL, CENTRE, OFFICE, COORDINATOR, FLOOD1, FLOOD2, FLOOD3, FLOOD4,
-       NODES };
-static const struct { const char *node, *agency; } WHO[NODES] = {
-    {"h1", "MI-4910100017"},     {"c1", "HC-492019-01"},
-    {"k1", "OW-K1-492019"},      {"b1", "OW-B1-49"},
-    {"h1.f1", "MI-4910100017"},  {"h1.f2", "MI-4910100017"},
-    {"h1.f3", "MI-4910100017"},  {"h1.f4", "MI-4910100017"},
+enum {
+    HOSPITAL,
+    CENTRE,
+    OFFICE,
+    COORDINATOR,
+    FLOOD1,
+    FLOOD2,
+    FLOOD3,
+    FLOOD4,
+    NODES
+};
+static const struct {
+    const char *node, *agency;
+} WHO[NODES] = {
+    {"h1", "MI-4910100017"},    {"c1", "HC-492019-01"},
+    {"k1", "OW-K1-492019"},     {"b1", "OW-B1-49"},
+    {"h1.f1", "MI-4910100017"}, {"h1.f2", "MI-4910100017"},
+    {"h1.f3", "MI-4910100017"}, {"h1.f4", "MI-4910100017"},
 };
 
 struct region {
@@ -91,7 +102,8 @@ static void make_keys(struct region *r)
     for (int i = 0; i < NODES; i++) {
         keys_make(&r->keys[i], WHO[i].node);
         snprintf(agency[i].code, AGENCY_MAX, "%s", WHO[i].agency);
-        node[i] = (struct node){.pub = r->keys[i].pub, .agency = &agency[i],
+        node[i] = (struct node){.pub = r->keys[i].pub,
+                                .agency = &agency[i],
                                 .state = NODE_ACTIVE,
                                 .since_ms = clock_wall_ms()};
     }
@@ -250,9 +262,11 @@ static void take_delivery(struct region *r, int who, int lane,
     ProtobufCMessage *sd = NULL, *d = NULL;
     box_shared(shared, r->hub.pub.box, r->keys[who].box_secret);
     must(box_open(shared, pb_slice(b->nonce), pb_slice(b->box), &plain) ==
-             ERR_OK, "box");
+             ERR_OK,
+         "box");
     must(unpack(&pb__signed_delivery__descriptor, buf_slice(&plain), &sd) ==
-             ERR_OK, "signed delivery");
+             ERR_OK,
+         "signed delivery");
     must(unpack(&pb__delivery__descriptor,
                 pb_slice(((Pb__SignedDelivery *)sd)->delivery), &d) == ERR_OK,
          "delivery");
@@ -264,7 +278,8 @@ static void take_delivery(struct region *r, int who, int lane,
     body.time_ms = clock_wall_ms();
     must(pack(&body.base, &ack) == ERR_OK, "ack");
     must(sign_make(SIGN_ACK, buf_slice(&ack), r->keys[who].sign_secret,
-                   signature) == ERR_OK, "sign");
+                   signature) == ERR_OK,
+         "sign");
     Pb__Ack a = PB__ACK__INIT;
     a.has_ack = a.has_signature = 1;
     a.ack = pb_borrow(buf_slice(&ack));
@@ -366,7 +381,8 @@ static void latency(struct region *r, size_t rounds, const char *label)
         make_emergency(r, &send);
         double begin = now_s();
         must(frame_send(r->lane[OFFICE][0], NULL, VERB_SEND,
-                        buf_slice(&send)) == ERR_OK, "send");
+                        buf_slice(&send)) == ERR_OK,
+             "send");
         while (coordinator.deliveries <= i) {
             zmq_pollitem_t item = {r->lane[COORDINATOR][0], 0, ZMQ_POLLIN, 0};
             zmq_poll(&item, 1, 1000);
@@ -421,10 +437,12 @@ static double bare_rate(const struct region *r, size_t events, size_t batch)
     sqlite3_stmt *ev, *leaf;
     snprintf(path, sizeof(path), "%s/bare-%zu.db", r->dir, batch);
     must(sqlite3_open(path, &db) == SQLITE_OK, "sqlite");
-    sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA "
+    sqlite3_exec(db,
+                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA "
                  "locking_mode=EXCLUSIVE; CREATE TABLE e(seq INTEGER PRIMARY "
                  "KEY, id BLOB UNIQUE, row BLOB); CREATE TABLE l(i INTEGER "
-                 "PRIMARY KEY, leaf BLOB);", NULL, NULL, NULL);
+                 "PRIMARY KEY, leaf BLOB);",
+                 NULL, NULL, NULL);
     sqlite3_prepare_v2(db, "INSERT INTO e(id,row) VALUES(?,?)", -1, &ev, NULL);
     sqlite3_prepare_v2(db, "INSERT INTO l(leaf) VALUES(?)", -1, &leaf, NULL);
     memset(row, 'x', sizeof(row));
@@ -497,8 +515,8 @@ static void run(struct region *r, size_t events)
         double bare = bare_rate(r, n, WINDOW[i] < 64 ? WINDOW[i] : 64);
         double hub = accepted_rate(r, n, WINDOW[i], false);
         printf("accepted, window %-4zu %9.0f events/s   bare SQLite %9.0f   "
-               "ratio %3.0f %%   %5.1f KiB/event on disk\n", WINDOW[i], hub,
-               bare, 100 * hub / bare,
+               "ratio %3.0f %%   %5.1f KiB/event on disk\n",
+               WINDOW[i], hub, bare, 100 * hub / bare,
                (double)(folder_bytes(r) - before) / 1024 / (double)n);
     }
     fetch(r, CENTRE, 1);

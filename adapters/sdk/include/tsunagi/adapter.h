@@ -120,15 +120,16 @@ void tsunagi_log(struct tsunagi_host *h, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 struct tsunagi_module {
-    uint32_t abi;       /* TSUNAGI_ADAPTER_ABI */
-    const char *name;   /* as in the configuration */
-    const char *about;  /* one line */
+    uint32_t abi;      /* TSUNAGI_ADAPTER_ABI */
+    const char *name;  /* as in the configuration */
+    const char *about; /* one line */
     /* 0 or a code after complaining through tsunagi_log. */
     tsunagi_code (*open)(struct tsunagi_host *h, void **self);
     void (*close)(void *self);
     /* 0: taken, acknowledge it. Anything else: offered again later. */
     tsunagi_code (*on_delivery)(void *self, const struct tsunagi_delivery *d);
-    void (*on_receipt)(void *self, const struct tsunagi_receipt *r); /* or NULL */
+    void (*on_receipt)(void *self,
+                       const struct tsunagi_receipt *r); /* or NULL */
     /* Every tick_ms while running (0: never). */
     void (*on_tick)(void *self);
     unsigned tick_ms;

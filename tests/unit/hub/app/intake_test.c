@@ -574,7 +574,8 @@ static void who_was_asked_takes_no_consent_back(void **state)
     post_sample(b1, "STAY_CANVASS", "person", "night", S1, "P_EMG");
     assert_int_equal(fetch(s1, LANE_URGENT), 1);
     all.has_all = all.all = 1;
-    for (int named = 0; named < 2; named++) { /* a token made up changes nothing */
+    for (int named = 0; named < 2;
+         named++) { /* a token made up changes nothing */
         sent(&s, s1, "CONSENT_WITHDRAWN", &all.base, named ? "me" : NULL, "x");
         memcpy(s.case_token, last_got(s1)->d->case_token.data, 16);
         assert_string_equal(post(s1, &s), "E-FLW-004");

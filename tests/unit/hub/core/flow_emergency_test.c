@@ -86,10 +86,10 @@ static void fill(union body *b, const char *verb, const char *offerer)
         b->triage.branch = verb_branch(verb);
     } else if (type == 1413 && strcmp(verb, "offer") != 0) {
         b->offered.has_hold_until_ms = true;
-        b->offered.hold_until_ms =
-            strcmp(verb, "pastoffer") == 0      ? w->now
-            : strcmp(verb, "endlessoffer") == 0 ? UINT64_MAX
-                                                : w->now + 5 * 60000;
+        b->offered.hold_until_ms = strcmp(verb, "pastoffer") == 0 ? w->now
+                                   : strcmp(verb, "endlessoffer") == 0
+                                       ? UINT64_MAX
+                                       : w->now + 5 * 60000;
     } else if (type == 1415 && offerer != NULL) {
         b->confirmed.has_offer_ref = true;
         b->confirmed.offer_ref =

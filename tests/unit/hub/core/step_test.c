@@ -329,8 +329,7 @@ static bool nothing_happens(const struct effects *fx)
     static const uint8_t none[ID_BYTES];
     return !fx->late && !fx->park && fx->to_count == 0 && fx->hub_count == 0 &&
            fx->deadline_count == 0 && fx->grant_change == GRANT_NO_CHANGE &&
-           fx->state == NULL &&
-           memcmp(fx->supersedes, none, sizeof(none)) == 0;
+           fx->state == NULL && memcmp(fx->supersedes, none, sizeof(none)) == 0;
 }
 
 static void i_13_the_case_of_others_is_no_case(void **state)
@@ -441,8 +440,7 @@ int main(void)
         cmocka_unit_test(a_refusal_is_not_withdrawn_but_followed_by_a_consent),
         cmocka_unit_test(a_consent_moves_no_case),
         cmocka_unit_test(a_case_speaks_for_nobody),
-        cmocka_unit_test(
-            i_13_a_consent_event_does_not_ask_whom_others_name),
+        cmocka_unit_test(i_13_a_consent_event_does_not_ask_whom_others_name),
         cmocka_unit_test(i_13_the_case_of_others_is_no_case),
         cmocka_unit_test(a_refused_event_leaves_nothing_behind),
         cmocka_unit_test(a_case_of_a_workflow_unknown_is_our_trouble),

@@ -1,0 +1,150 @@
+/* receipt.c - what the hub answers a sender: a signed receipt that says for
+ * every recipient what it will get or why not, or an ERROR when the message
+ * could not even be read. Sentences come from tables, never from the message
+ * (I-11). */
+#include "hub/app/hub.h"
+#include "proto/wire/unpack.h"
+#include <stdlib.h>
+#include <string.h>
+
+void answer_error(struct hub *h, struct peer *to, enum err why,
+                  const uint8_t *event_id, uint32_t retry_ms)
+{
+    Pb__Error m = PB__ERROR__INIT;
+    m.code = (char *)(uintptr_t)err_code(why);
+    m.text_ja = (char *)(uintptr_t)err_ja(why);
+    m.text_en = (char *)(uintptr_t)err_en(why);
+    if (retry_ms > 0) {
+        m.has_retry_after_ms = 1;
+        m.retry_after_ms = retry_ms;
+    }
+    if (event_id != NULL) {
+        m.has_event_id = 1;
+        m.event_id =
+            (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)event_id};
+    }
+    struct buf b = {0};
+    if (pack(&m.base, &b) == ERR_OK)
+        turn_answer(h, to, VERB_ERROR, &b);
+    buf_fini(&b);
+}
+
+/* Packs, signs and wraps a receipt. */
+static enum err sign_receipt(const struct hub *h, const Pb__Receipt *r,
+                             struct buf *out)
+{
+    struct buf bytes = {0};
+    uint8_t signature[SIGNATURE_BYTES];
+    enum err e = pack(&r->base, &bytes);
+    if (e == ERR_OK)
+        e = sign_make(SIGN_RECEIPT, buf_slice(&bytes), h->keys.sign_secret,
+                      signature);
+    if (e == ERR_OK) {
+        Pb__SignedReceipt s = PB__SIGNED_RECEIPT__INIT;
+        s.has_receipt = s.has_signature = 1;
+        s.receipt = pb_borrow(buf_slice(&bytes));
+        s.signature = (ProtobufCBinaryData){sizeof(signature), signature};
+        e = pack(&s.base, out);
+    }
+    buf_fini(&bytes);
+    return e;
+}
+
+static void receipt_head(const struct hub *h, const struct event *ev,
+                         uint64_t leaf, Pb__Receipt *r)
+{
+    r->has_event_id = r->has_header_sha256 = r->has_time_ms = 1;
+    r->event_id =
+        (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)ev->event_id.b};
+    r->header_sha256 =
+        (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)ev->header_sha256};
+    r->time_ms = h->now_ms;
+    r->has_leaf_index = 1;
+    r->leaf_index = leaf;
+    r->epoch = h->config.origin;
+}
+
+static void receipt_code(Pb__Receipt *r, enum err why)
+{
+    if (why == ERR_OK)
+        return;
+    r->code = (char *)(uintptr_t)err_code(why);
+    r->text_ja = (char *)(uintptr_t)err_ja(why);
+    r->text_en = (char *)(uintptr_t)err_en(why);
+}
+
+/* What the sender is told about one recipient. The strings live in ja/en. */
+static void describe(const struct hub *h, const struct recipient *r,
+                     Pb__RecipientOutcome *o, struct buf *ja, struct buf *en)
+{
+    pb__recipient_outcome__init(o);
+    if (r->agency != NULL)
+        o->agency = (char *)(uintptr_t)r->agency->code;
+    o->role = (char *)(uintptr_t)r->role;
+    o->purpose = (char *)(uintptr_t)r->purpose;
+    o->has_released = o->has_withheld = 1;
+    o->released = r->why == ERR_OK ? r->decision.released : 0;
+    o->withheld = r->decision.withheld;
+    /* the rule's own sentence, unless it was not a rule that said no */
+    if (r->agency != NULL &&
+        (r->why == ERR_OK ||
+         (r->why == ERR_POL_NONE && r->decision.released == 0))) {
+        policy_explain(h->policy, &r->decision, ja, en);
+    } else {
+        enum err why = r->why != ERR_OK ? r->why : ERR_POL_NONE;
+        buf_adds(ja, err_ja(why));
+        buf_adds(en, err_en(why));
+    }
+    for (unsigned c = 1; c < CLASS_MAX; c++)
+        if (r->decision.of[c].permit) {
+            o->rule = (char *)(uintptr_t)policy_rule_id(h->policy,
+                                                        r->decision.of[c].rule);
+            o->basis = (char *)(uintptr_t)r->decision.of[c].basis;
+            break;
+        }
+    o->reason_ja = (char *)ja->p;
+    o->reason_en = (char *)en->p;
+}
+
+enum err receipt_accepted(const struct hub *h, const struct event *ev,
+                          uint64_t leaf, struct buf *out)
+{
+    const struct effects *fx = &h->fx;
+    Pb__RecipientOutcome *o = calloc(fx->to_count + 1, sizeof(*o));
+    Pb__RecipientOutcome **list = calloc(fx->to_count + 1, sizeof(*list));
+    struct buf *text = calloc(2 * fx->to_count + 1, sizeof(*text));
+    enum err e = ERR_NOMEM;
+    if (o != NULL && list != NULL && text != NULL) {
+        Pb__Receipt r = PB__RECEIPT__INIT;
+        receipt_head(h, ev, leaf, &r);
+        r.has_outcome = 1;
+        r.outcome = fx->late   ? PB__OUTCOME__ACCEPTED_LATE
+                    : fx->park ? PB__OUTCOME__PARKED
+                               : PB__OUTCOME__ACCEPTED;
+        receipt_code(&r, fx->late ? ERR_FLOW_LATE : ERR_OK);
+        for (size_t i = 0; i < fx->to_count; i++) {
+            describe(h, &fx->to[i], &o[i], &text[2 * i], &text[2 * i + 1]);
+            list[i] = &o[i];
+        }
+        r.n_recipient = fx->to_count;
+        r.recipient = list;
+        e = sign_receipt(h, &r, out);
+    }
+    for (size_t i = 0; text != NULL && i < 2 * fx->to_count; i++)
+        buf_fini(&text[i]);
+    free(o);
+    free(list);
+    free(text);
+    return e;
+}
+
+enum err receipt_refused(const struct hub *h, const struct event *ev,
+                         uint64_t leaf, enum err why, struct buf *out)
+{
+    Pb__Receipt r = PB__RECEIPT__INIT;
+    receipt_head(h, ev, leaf, &r);
+    r.has_outcome = 1;
+    r.outcome = PB__OUTCOME__REFUSED;
+    receipt_code(&r, why);
+    return sign_receipt(h, &r, out);
+}
