@@ -186,6 +186,33 @@ static void a_monstrous_signature_is_refused_like_any_other(void **state)
 }
 
 /* A forged header must not spoil the numbering of the node it came from. */
+static void a_gap_in_the_sequence_is_taken(void **state) /* W-014 */
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1");
+    struct buf packed = {0}, raw = {0};
+    uint64_t last = 0;
+    for (int i = 0; i < 2; i++) {
+        struct sent s;
+        h1->seq[LANE_NORMAL] += (uint64_t)i * 40; /* forty never arrived */
+        sent(&s, h1, "FILING_SUBMITTED", NULL, "person", i ? "late" : "early");
+        sent_to(&s, "HC-492019-01", "P_FIL");
+        buf_reset(&packed);
+        buf_reset(&raw);
+        sent_pack(&s, &packed);
+        Pb__Receipt *a = exchange(h1, s.lane, buf_slice(&packed), &raw);
+        assert_int_equal(a->outcome, PB__OUTCOME__ACCEPTED);
+        receipt_free(&a);
+        last = s.d.node_seq;
+    }
+    uint64_t kept = 0;
+    assert_int_equal(store_node_seq(r->hub->store, "h1", LANE_NORMAL, &kept),
+                     ERR_OK);
+    assert_int_equal(kept, last);
+    buf_fini(&packed);
+    buf_fini(&raw);
+}
+
 static void a_forgery_does_not_move_the_sequence(void **state)
 {
     struct region *r = *state;
@@ -258,7 +285,7 @@ static void one_id_has_one_content(void **state) /* W-112 */
 
 /* ---- refusals ---- */
 
-static void a_refusal_is_a_receipt(void **state) /* W-113 */
+static void a_refusal_is_a_receipt(void **state) /* W-113 W-154 */
 {
     struct region *r = *state;
     struct client *h1 = client(r, "h1");
@@ -648,6 +675,7 @@ int main(void)
         REGION_TEST(an_event_is_taken_or_refused_with_its_code),
         REGION_TEST(only_the_hub_makes_its_own_types),
         REGION_TEST(a_monstrous_signature_is_refused_like_any_other),
+        REGION_TEST(a_gap_in_the_sequence_is_taken),
         REGION_TEST(a_forgery_does_not_move_the_sequence),
         REGION_TEST(a_repeat_gets_the_first_receipt_again),
         REGION_TEST(one_id_has_one_content),
