@@ -95,5 +95,13 @@ else
     echo "check_man: no $bin/tsunagi, commands and examples not checked"
 fi
 
+# what the manual quotes of the smallest module is still its text
+sed -n '/^It is the smallest module/,$p' "$man/tsunagi-modules.7" |
+    sed -n '/^\.Bd -literal/,/^\.Ed/p' | sed '1d;$d; s/^\\&//; s/\\e/\\/g' |
+    grep -v '^$' >"$tmp/quote"
+[ -s "$tmp/quote" ] || complain 'tsunagi-modules.7 quotes nothing of the example'
+grep -vxFf adapters/example/example.c "$tmp/quote" >&2 &&
+    complain 'tsunagi-modules.7 quotes lines that the example does not have'
+
 [ $bad -eq 0 ] && echo 'manual: complete'
 exit $bad
