@@ -173,23 +173,24 @@ static void dispatch(struct hub *h, struct peer *p, const struct frame *f)
     }
 }
 
-/* Takes up to max messages of a lane; returns how many. */
+/* Takes up to max messages of a lane; returns how many were events. */
 static int receive(struct hub *h, int lane, int max)
 {
-    int n = 0;
-    for (; n < max && h->broken == ERR_OK; n++) {
+    int events = 0;
+    for (int n = 0; n < max && h->broken == ERR_OK; n++) {
         struct frame f;
         struct peer *p;
         enum err e = net_recv(h->net, lane, h->boot_ms, &f, &p);
         if (e == ERR_NOT_FOUND)
             break;
+        events += e == ERR_OK && f.verb == VERB_SEND;
         if (e == ERR_OK)
             dispatch(h, p, &f);
         else if (p != NULL)
             intake_malformed(h, p, e);
         frame_close(&f);
     }
-    return n;
+    return events;
 }
 
 #define CONTROL_ASKS 8 /* of a turn: emergencies wait behind them */
