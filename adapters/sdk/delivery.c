@@ -184,29 +184,12 @@ static size_t count_of(const ProtobufCMessage *m,
     return *(const protobuf_c_boolean *)member(m, f->quantifier_offset) != 0;
 }
 
-static size_t size_of(const ProtobufCFieldDescriptor *f)
-{
-    switch (f->type) {
-    case PROTOBUF_C_TYPE_BOOL:
-        return sizeof(protobuf_c_boolean);
-    case PROTOBUF_C_TYPE_UINT64:
-        return sizeof(uint64_t);
-    case PROTOBUF_C_TYPE_UINT32:
-    case PROTOBUF_C_TYPE_ENUM:
-        return sizeof(uint32_t);
-    case PROTOBUF_C_TYPE_BYTES:
-        return sizeof(ProtobufCBinaryData);
-    default:
-        return sizeof(void *);
-    }
-}
-
 static const void *value_at(const ProtobufCMessage *m,
                             const ProtobufCFieldDescriptor *f, size_t i)
 {
     if (!repeated(f))
         return member(m, f->offset);
-    return *(char *const *)member(m, f->offset) + i * size_of(f);
+    return *(char *const *)member(m, f->offset) + i * schema_value_size(f);
 }
 
 static void add_message(struct buf *b, const ProtobufCMessage *m, bool page);

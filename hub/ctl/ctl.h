@@ -68,6 +68,9 @@ void cell(const char *text, int width);
 /* A new file, for user-visible output. */
 int write_file(const char *path, struct slice s);
 
+/* How the command at hand is used, on stderr. */
+void help_hint(const struct ctl *c);
+
 /* ---- the commands ---- */
 int cmd_key_make(struct ctl *c);
 int cmd_key_show(struct ctl *c);

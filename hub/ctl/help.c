@@ -130,6 +130,16 @@ static void completion(FILE *out)
           out);
 }
 
+void help_hint(const struct ctl *c)
+{
+    if (c->command != NULL)
+        help_one(c, c->command, stderr);
+    else
+        fputs(say(c, "命令の一覧: tsunagi help\n",
+                  "All commands: tsunagi help\n"),
+              stderr);
+}
+
 int cmd_help(struct ctl *c)
 {
     bool any = false;

@@ -5,6 +5,7 @@
 #include "proto/wire/sign.h"
 #include <getopt.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,75 +67,42 @@ static bool number(const char *text, long long *out)
     return end != text && *out >= 0 && (*end == '\0' || strcmp(end, "s") == 0);
 }
 
+/* Options that are a text or a flag, and where they go. */
+#define AT(field) offsetof(struct ctl, field)
+static const struct {
+    int option;
+    size_t at;
+} TEXTS[] =
+    {
+        /* clang-format off */
+    {'c', AT(config)}, {'d', AT(dir)}, {'n', AT(node)}, {'a', AT(agency)},
+    {'o', AT(out)}, {'x', AT(exec)}, {'p', AT(person)}, {'r', AT(ref)},
+    {'u', AT(purpose)}, {'k', AT(vkey)}, {'e', AT(older)},
+}, FLAGS[] = {
+    {'j', AT(json)}, {'s', AT(stream)}, {'f', AT(follow)}, {'A', AT(all)},
+    {'y', AT(yes)},
+}; /* clang-format on */
+
 static bool apply(struct ctl *c, int o, const char *arg)
 {
-    const char **text = NULL;
-    switch (o) {
-    case 'c':
-        text = &c->config;
-        break;
-    case 'd':
-        text = &c->dir;
-        break;
-    case 'n':
-        text = &c->node;
-        break;
-    case 'a':
-        text = &c->agency;
-        break;
-    case 'o':
-        text = &c->out;
-        break;
-    case 'x':
-        text = &c->exec;
-        break;
-    case 'p':
-        text = &c->person;
-        break;
-    case 'r':
-        text = &c->ref;
-        break;
-    case 'u':
-        text = &c->purpose;
-        break;
-    case 'k':
-        text = &c->vkey;
-        break;
-    case 'e':
-        text = &c->older;
-        break;
-    case 'L':
+    for (size_t i = 0; i < NELEM(TEXTS); i++)
+        if (TEXTS[i].option == o) {
+            *(const char **)((char *)c + TEXTS[i].at) = arg;
+            return true;
+        }
+    for (size_t i = 0; i < NELEM(FLAGS); i++)
+        if (FLAGS[i].option == o)
+            return *(bool *)((char *)c + FLAGS[i].at) = true;
+    if (o == 'L')
         c->ja = strncmp(arg, "ja", 2) == 0;
-        return true;
-    case 't':
+    else if (o == 'm' || o == 'b')
+        c->out = o == 'm' ? "man" : "completion";
+    else if (o == 't')
         return number(arg, &c->timeout_ms);
-    case 'l':
+    else if (o == 'l')
         return number(arg, &c->limit);
-    case 'j':
-        c->json = true;
-        return true;
-    case 's':
-        c->stream = true;
-        return true;
-    case 'f':
-        c->follow = true;
-        return true;
-    case 'A':
-        c->all = true;
-        return true;
-    case 'y':
-        c->yes = true;
-        return true;
-    case 'm':
-        c->out = "man";
-        return true;
-    case 'b':
-        c->out = "completion";
-        return true;
-    default:
+    else
         return false;
-    }
-    *text = arg;
     return true;
 }
 
@@ -156,8 +124,7 @@ static const struct command *find(int *argc, char ***argv)
 static int wrong_use(struct ctl *c, const char *what)
 {
     fprintf(stderr, "tsunagi: %s: %s\n", err_code(ERR_USAGE), what);
-    c->argc = 0;
-    cmd_help(c);
+    help_hint(c);
     return EXIT_USAGE;
 }
 

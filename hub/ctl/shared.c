@@ -79,8 +79,10 @@ int load_hub(const struct ctl *c, struct hub_config *h)
         snprintf(path, sizeof(path), "/etc/tsunagi/hub.conf");
     memset(h, 0, sizeof(*h));
     enum err e = conf_load(path, HUB_CONFIG, h, stderr);
-    if (e != ERR_OK)
-        return fail(c, e, path);
+    if (e != ERR_OK) {
+        fail(c, e, path);
+        return EXIT_CONFIG;
+    }
     code_allow_fictitious(h->fictitious);
     return EXIT_DONE;
 }

@@ -451,23 +451,6 @@ static json_t *from_value(const ProtobufCFieldDescriptor *f, const void *p)
     }
 }
 
-static size_t value_size(const ProtobufCFieldDescriptor *f)
-{
-    switch (f->type) {
-    case PROTOBUF_C_TYPE_BOOL:
-        return sizeof(protobuf_c_boolean);
-    case PROTOBUF_C_TYPE_UINT64:
-        return sizeof(uint64_t);
-    case PROTOBUF_C_TYPE_UINT32:
-    case PROTOBUF_C_TYPE_ENUM:
-        return sizeof(uint32_t);
-    case PROTOBUF_C_TYPE_BYTES:
-        return sizeof(ProtobufCBinaryData);
-    default:
-        return sizeof(void *);
-    }
-}
-
 static const void *member(const ProtobufCMessage *m, unsigned offset)
 {
     return (const char *)m + offset;
@@ -496,7 +479,7 @@ static json_t *from_array(const ProtobufCMessage *m,
     const char *values = *(char *const *)member(m, f->offset);
     for (size_t i = 0; a != NULL && i < count_of(m, f); i++)
         if (json_array_append_new(
-                a, from_value(f, values + i * value_size(f))) != 0) {
+                a, from_value(f, values + i * schema_value_size(f))) != 0) {
             json_decref(a);
             return NULL;
         }

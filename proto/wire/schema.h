@@ -60,6 +60,8 @@ static inline uint64_t class_bit(unsigned cls)
 {
     return cls < CLASS_MAX ? (uint64_t)1 << cls : 0;
 }
+/* Bytes of one value of a field in protobuf-c's struct. */
+size_t schema_value_size(const ProtobufCFieldDescriptor *f);
 /* The name of the variant field's value in a body, "" when it has none. */
 const char *schema_variant(const struct schema_message *m,
                            const ProtobufCMessage *body);
