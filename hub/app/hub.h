@@ -1,10 +1,10 @@
 /* hub.h - the running hub: what its parts share. One thread, one owner.
  *
- * A turn (turn.c) is one transaction: whatever has arrived is taken in
- * (intake.c), what recipients have credit for is released (release.c), all of
- * it is committed, the head of the log is signed, and only then does anything
- * leave. Core decides, store remembers, net carries; they meet in turn.c and
- * in the files it calls. */
+ * A turn (dispatch.c) is one transaction (turn.c): whatever has arrived is
+ * taken in (intake.c), what recipients have credit for is released
+ * (release.c), all of it is committed, the head of the log is signed, and only
+ * then does anything leave. Core decides, store remembers, net carries; they
+ * meet in dispatch.c and in the files it calls. */
 #ifndef TSUNAGI_APP_HUB_H
 #define TSUNAGI_APP_HUB_H
 #include "hub/app/signer.h"
@@ -80,7 +80,10 @@ void hub_close(struct hub *h);
 /* One turn: receive, decide, commit, answer. Waits up to wait_ms. */
 void hub_turn(struct hub *h, int wait_ms);
 
-/* ---- turn.c ---- */
+/* ---- turn.c: the transaction ---- */
+/* Commits what is open, signs the head, lets the answers leave. False when the
+ * store is broken: nothing left. */
+bool turn_commit(struct hub *h) MUST_CHECK;
 /* Opens the turn's transaction if it is not; false when the store is broken. */
 bool turn_begin(struct hub *h);
 /* Notes a storage fault. Returns e. */
