@@ -195,6 +195,32 @@ static void a_clock_gone_wrong_loses_nothing(void **state) /* I-10 */
     assert_int_equal(count_leaves(r, PB__LEAF_KIND__WITHHELD), 0);
 }
 
+static void what_nobody_fetched_in_time_is_parked(void **state) /* I-10 */
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *c1 = client(r, "c1");
+    struct store *s = r->hub->store;
+    struct delivery d;
+    struct store_counts counts;
+    size_t n = 0;
+    post_sample(h1, "FILING_SUBMITTED", "person", "filing", C1, "P_FIL");
+    assert_int_equal(store_delivery_due(s, C1, LANE_NORMAL, 0, &d, 1, &n),
+                     ERR_OK);
+    assert_int_equal(n, 1);
+    d.expires_ms = 1;
+    assert_int_equal(store_begin(s), ERR_OK);
+    assert_int_equal(store_delivery_update(s, &d), ERR_OK);
+    assert_int_equal(store_commit(s), ERR_OK);
+    assert_int_equal(fetch_for(c1, LANE_NORMAL, 8, 100), 0);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__RELEASE), 0);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__LEAF_PARKED), 1);
+    assert_int_equal(store_counts(s, &counts), ERR_OK);
+    assert_int_equal(counts.parked, 1);
+    reconnect(c1); /* and it stays parked */
+    assert_int_equal(fetch_for(c1, LANE_NORMAL, 8, 100), 0);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__LEAF_PARKED), 1);
+}
+
 static void one_consent_less_still_leaves_the_other(void **state) /* W-121 */
 {
     struct region *r = *state;
@@ -406,6 +432,7 @@ int main(void)
         REGION_TEST(a_withdrawal_stops_what_is_on_its_way_and_tells),
         REGION_TEST(only_who_relied_on_a_consent_hears_of_its_end),
         REGION_TEST(a_clock_gone_wrong_loses_nothing),
+        REGION_TEST(what_nobody_fetched_in_time_is_parked),
         REGION_TEST(one_consent_less_still_leaves_the_other),
         REGION_TEST(it_comes_again_under_the_same_leaf),
         REGION_TEST(two_connections_of_a_node_at_once),

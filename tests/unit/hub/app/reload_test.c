@@ -46,6 +46,8 @@ static void bad_tables_change_nothing(void **state)
         {"rules.tsv", "ADMISSION_RECORDED", "ADMISSION_INVENTED"},
         {"ceiling.tsv", "G_META", "G_NOTHING"},
         {"minimum.tsv", "purpose\t", "porpoise\t"},
+        {"../agencies.tsv", "R_HOUSING", "R_POLICE"}, /* has no role here */
+        {"../agencies.tsv", "R_HOUSING", "R_HOUSE"},
     };
     struct region *r = *state;
     const struct policy *policy = r->hub->policy;
