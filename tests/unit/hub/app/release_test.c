@@ -178,6 +178,20 @@ static void only_who_relied_on_a_consent_hears_of_its_end(void **state)
 }
 
 /* What is not allowed now is not allowed; but a clock is set right again. */
+static void who_was_only_asked_hears_of_no_withdrawal(void **state) /* I-13 */
+{
+    struct region *r = *state;
+    struct client *b1 = client(r, "b1"), *s1 = client(r, "s1");
+    give(b1, "person", "yes", S1, "P_EMG");
+    post_sample(b1, "EMERGENCY_REQUESTED", "person", "night", NULL, NULL);
+    post_sample(b1, "EMERGENCY_TRIAGED", "person", "night", NULL, NULL);
+    post_sample(b1, "STAY_CANVASS", "person", "night", S1, "P_EMG");
+    assert_int_equal(fetch(s1, LANE_URGENT), 1);
+    client_ack(s1, last_got(s1));
+    assert_string_equal(withdraw(b1, "person", "yes"), "");
+    assert_int_equal(fetch_for(s1, LANE_URGENT, 8, 100), 0);
+}
+
 static void a_clock_gone_wrong_loses_nothing(void **state) /* I-10 */
 {
     struct region *r = *state;
@@ -431,6 +445,7 @@ int main(void)
         REGION_TEST(a_withdrawal_stops_what_waits),
         REGION_TEST(a_withdrawal_stops_what_is_on_its_way_and_tells),
         REGION_TEST(only_who_relied_on_a_consent_hears_of_its_end),
+        REGION_TEST(who_was_only_asked_hears_of_no_withdrawal),
         REGION_TEST(a_clock_gone_wrong_loses_nothing),
         REGION_TEST(what_nobody_fetched_in_time_is_parked),
         REGION_TEST(one_consent_less_still_leaves_the_other),
