@@ -535,7 +535,8 @@ static void try_wire(struct raw *r)
     buf_fini(&b);
 }
 
-/* The connection goes down, and `what` says why; 0 when it stays. */
+/* What libzmq itself refuses gets no word from the hub: what is seen from
+ * outside is how the connection ends; 0 when it stays. */
 static int watch_end(struct raw *r, const struct node_keys *k, size_t bytes)
 {
     struct buf b = {0};
@@ -572,12 +573,13 @@ static void try_ends(struct raw *r)
     keys_make(&stranger, "stranger");
     take(&a, "", "", "");
     if (watch_end(r, &stranger, 10) == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
-        take(&a, "E-NOD-001", err_ja(ERR_NODE_UNKNOWN),
-             err_en(ERR_NODE_UNKNOWN));
+        take(&a, "HANDSHAKE", "接続そのものを断られた(コードは返らない)",
+             "the handshake is refused (no code comes back)");
     show("unknown-key", &a);
     take(&a, "", "", "");
     if (watch_end(r, &r->keys, 2 << 20) == ZMQ_EVENT_DISCONNECTED)
-        take(&a, "E-FRM-004", err_ja(ERR_FRAME_SIZE), err_en(ERR_FRAME_SIZE));
+        take(&a, "CUT", "接続を切られた(コードは返らない)",
+             "the connection is cut (no code comes back)");
     show("2-MiB-frame", &a);
 }
 
