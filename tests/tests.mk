@@ -82,7 +82,7 @@ fuzz: $(FUZZERS:%=$B/fuzz/%)
 
 bench: all $B/bin/tsunagi-bench
 	@$B/bin/tsunagi-bench
-$B/bin/tsunagi-bench: $B/tests/bench/bench.o $(call libs,core $(L_sdk))
+$B/bin/tsunagi-bench: $B/tests/bench/bench.o $B/tests/live/live.o $(call libs,core $(L_sdk))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_json) $(LIBS_store) $(LIBS_wire)
 
