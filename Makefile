@@ -140,9 +140,11 @@ $B/bin/tsunagid: $B/hub/app/main.o $(call libs,$(L_app))
 $B/bin/tsunagi: $B/hub/ctl/main.o $(call libs,$(L_ctl))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_json) $(LIBS_store) $(LIBS_wire)
-$B/bin/tsunagi-demo: tests/demo/tsunagi-demo
-	@mkdir -p $(@D)
-	install -m 755 $< $@
+# the stories, packed into one program
+DEMO := $(sort $(wildcard tests/demo/*.py))
+$B/bin/tsunagi-demo: $(DEMO)
+	@rm -rf $B/demo && mkdir -p $(@D) $B/demo && cp $(DEMO) $B/demo/
+	/usr/bin/python3 -m zipapp $B/demo -p /usr/bin/python3 -o $@
 
 # the SDK as one shared library, so that host and modules share its state
 $B/lib/libtsunagi.so: $(SDK_O) $(JSON_O) $(WIRE_O) $(BASE_O) $(GEN_O) $B/gen/google/protobuf/descriptor.pb-c.o
