@@ -16,7 +16,7 @@ BATS := $(filter-out $(if $(SAN),%/sabotage.bats),$(sort $(wildcard tests/it/*.b
 STORIES := discharge emergency plan outage badinput
 TOOLS := $B/bin/tsunagi-rawpeer
 
-.PHONY: unit unit-san unit-valgrind it it-san stories fuzz bench san-all
+.PHONY: unit unit-san unit-valgrind it it-san stories fuzz bench storm san-all
 
 $B/bin/tsunagi-rawpeer: $B/tests/demo/rawpeer.o $(call libs,$(L_wire))
 	@mkdir -p $(@D)
@@ -85,6 +85,20 @@ bench: all $B/bin/tsunagi-bench
 $B/bin/tsunagi-bench: $B/tests/bench/bench.o $B/tests/live/live.o $(call libs,core $(L_sdk))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_json) $(LIBS_store) $(LIBS_wire)
+
+$B/bin/tsunagi-storm: $B/tests/storm/storm.o $B/tests/live/live.o $(call libs,core $(L_wire))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_wire) -lpthread
+
+STORM_ROUNDS ?= 10000
+STORM := $B/storm
+storm: all $B/bin/tsunagi-storm
+	@echo 'consents given and taken back at once, $(STORM_ROUNDS) rounds'
+	@rm -rf $(STORM)
+	@$B/bin/tsunagi-storm $(STORM) $(STORM_ROUNDS)
+	@python3 tests/storm/check_log.py $(STORM)
+	@if python3 tests/storm/check_log.py $(STORM) --mutate >/dev/null 2>&1; \
+	    then echo 'check_log.py finds no planted breach'; exit 1; fi
 
 layers:
 	@sh tests/check_layers.sh
