@@ -143,8 +143,40 @@ static bool on_day(const struct grant *g, int32_t day)
 
 bool grant_in_force(const struct grant *g, uint64_t now_ms)
 {
-    return g->kind == GRANT_GIVEN && !g->withdrawn &&
+    return g->kind == GRANT_GIVEN && !g->withdrawn && !g->superseded &&
            on_day(g, japan_day(now_ms));
+}
+
+enum grant_state grant_state(const struct grant *g, uint64_t now_ms)
+{
+    if (g->superseded)
+        return STATE_SUPERSEDED;
+    if (g->kind == GRANT_REFUSED)
+        return STATE_REFUSED;
+    if (g->kind == GRANT_DEFERRED)
+        return STATE_DEFERRED;
+    if (g->withdrawn)
+        return STATE_WITHDRAWN;
+    return g->to_day < japan_day(now_ms) ? STATE_EXPIRED : STATE_GIVEN;
+}
+
+size_t grants_at(const struct grant *all, size_t n, uint64_t leaf,
+                 struct grant *out)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (all[i].leaf >= leaf)
+            continue;
+        struct grant *g = &out[kept++];
+        *g = all[i];
+        g->withdrawn = g->withdrawn && g->withdrawn_leaf < leaf;
+        g->superseded = g->superseded && g->until_leaf < leaf;
+        if (!g->withdrawn)
+            g->withdrawn_leaf = 0;
+        if (!g->superseded)
+            g->until_leaf = 0;
+    }
+    return kept;
 }
 
 static bool recipient_is(const struct grant_recipient *to,
@@ -157,6 +189,9 @@ static bool recipient_is(const struct grant_recipient *to,
 
 bool grant_names(const struct grant *g, const struct agency *a)
 {
+    for (size_t i = 0; i < g->except_count; i++)
+        if (recipient_is(&g->except[i], a))
+            return false;
     if (g->to_count == 0)
         return g->kind == GRANT_REFUSED;
     for (size_t i = 0; i < g->to_count; i++)
@@ -181,10 +216,12 @@ static bool about(const struct grant *g, const struct agency *a,
 }
 
 int consent_covering(const struct grant *g, size_t n, const struct agency *a,
-                     const char *purpose, unsigned cls, uint64_t now_ms)
+                     const char *purpose, unsigned cls, bool third,
+                     uint64_t now_ms)
 {
     for (size_t i = 0; i < n; i++)
-        if (grant_in_force(&g[i], now_ms) && about(&g[i], a, purpose, cls))
+        if (g[i].third == third && grant_in_force(&g[i], now_ms) &&
+            about(&g[i], a, purpose, cls))
             return (int)i;
     return -1;
 }
@@ -192,27 +229,37 @@ int consent_covering(const struct grant *g, size_t n, const struct agency *a,
 /* A refusal not taken back, or a consent taken back. */
 static bool says_no(const struct grant *g, int32_t day)
 {
+    if (g->superseded || g->kind == GRANT_DEFERRED)
+        return false;
     return g->withdrawn == (g->kind == GRANT_GIVEN) && on_day(g, day);
 }
 
-static bool superseded(const struct grant *g, size_t n, uint64_t leaf,
-                       const struct agency *a, const char *purpose,
-                       unsigned cls, uint64_t now_ms)
+/* When the no was said: for a consent, when it was taken back. */
+static uint64_t no_leaf(const struct grant *g)
+{
+    return g->withdrawn_leaf > g->leaf ? g->withdrawn_leaf : g->leaf;
+}
+
+static bool answered(const struct grant *g, size_t n, const struct grant *no,
+                     const struct agency *a, const char *purpose, unsigned cls,
+                     uint64_t now_ms)
 {
     for (size_t i = 0; i < n; i++)
-        if (g[i].leaf > leaf && grant_in_force(&g[i], now_ms) &&
-            about(&g[i], a, purpose, cls))
+        if (g[i].leaf > no_leaf(no) && g[i].third == no->third &&
+            grant_in_force(&g[i], now_ms) && about(&g[i], a, purpose, cls))
             return true;
     return false;
 }
 
 int consent_refusing(const struct grant *g, size_t n, const struct agency *a,
-                     const char *purpose, unsigned cls, uint64_t now_ms)
+                     const char *purpose, unsigned cls, bool third,
+                     uint64_t now_ms)
 {
     int32_t day = japan_day(now_ms);
+    (void)third;
     for (size_t i = 0; i < n; i++)
         if (says_no(&g[i], day) && about(&g[i], a, purpose, cls) &&
-            !superseded(g, n, g[i].leaf, a, purpose, cls, now_ms))
+            !answered(g, n, &g[i], a, purpose, cls, now_ms))
             return (int)i;
     return -1;
 }

@@ -13,19 +13,43 @@ struct grant_recipient {
     char role[ROLE_MAX];
     char place[6];
 };
-enum grant_kind { GRANT_GIVEN, GRANT_REFUSED };
-/* One consent or refusal. A plain value; kept by the store. */
+#define GRANT_EXCEPT 8
+/* DEFERRED: the person could not be asked; it neither permits nor refuses. */
+enum grant_kind { GRANT_GIVEN, GRANT_REFUSED, GRANT_DEFERRED };
+/* One entry of a person's register. A plain value; kept by the store. Its
+ * state is never stored: grant_state() tells it from the days and leaves. */
 struct grant {
     uint8_t ref[ID_BYTES];
     enum grant_kind kind;
-    bool withdrawn; /* or superseded */
+    bool withdrawn;  /* taken back: acts as a refusal of what it covered */
+    bool superseded; /* replaced by a later one: silent, holders not told */
+    bool third;      /* given by a third person, of that person's own data */
+    bool paper;      /* a paper or an electronic signature is behind it */
     char purpose[PURPOSE_MAX];
     struct grant_recipient to[GRANT_RECIPIENTS];
-    size_t to_count;          /* 0 in a refusal: everyone */
-    uint64_t classes;         /* 0 in a refusal: everything */
-    int32_t from_day, to_day; /* days since 1970 in Japan, inclusive */
-    uint64_t leaf;            /* its leaf in the log */
+    size_t to_count;                             /* 0 in a refusal: everyone */
+    struct grant_recipient except[GRANT_EXCEPT]; /* never these */
+    size_t except_count;
+    uint64_t classes;           /* 0 in a refusal: everything */
+    int32_t from_day, to_day;   /* days since 1970 in Japan, inclusive */
+    char collector[AGENCY_MAX]; /* who recorded it; told of its end */
+    uint64_t leaf;              /* its leaf in the log */
+    uint64_t withdrawn_leaf;    /* the leaf that took it back; 0: none */
+    uint64_t until_leaf;        /* the leaf that replaced it; 0: none */
 };
+enum grant_state {
+    STATE_GIVEN,
+    STATE_REFUSED,
+    STATE_WITHDRAWN,
+    STATE_EXPIRED,
+    STATE_SUPERSEDED,
+    STATE_DEFERRED
+};
+enum grant_state grant_state(const struct grant *g, uint64_t now_ms);
+/* The register as it stood just before a leaf: for a replay. out has room for
+ * n; returns how many there were, in the order of all. */
+size_t grants_at(const struct grant *all, size_t n, uint64_t leaf,
+                 struct grant *out);
 /* Reads the body of CONSENT_GIVEN / CONSENT_REFUSED. ERR_VAL_CONSENT_SCOPE. */
 enum err grant_from_given(const Pb__ConsentGiven *b,
                           struct grant *out) MUST_CHECK;
@@ -35,11 +59,15 @@ enum err grant_from_refused(const Pb__ConsentRefused *b, uint64_t now_ms,
  * acts as a refusal of exactly what it had covered. */
 bool grant_in_force(const struct grant *g, uint64_t now_ms);
 bool grant_names(const struct grant *g, const struct agency *a);
-/* -1 or the index of the first grant in force that covers it. */
+/* -1 or the index of the first grant in force that covers it. third: the class
+ * is a third person's data, which needs a grant of a third person; any other
+ * class needs one of the person's side. */
 int consent_covering(const struct grant *g, size_t n, const struct agency *a,
-                     const char *purpose, unsigned cls, uint64_t now_ms);
+                     const char *purpose, unsigned cls, bool third,
+                     uint64_t now_ms);
 /* -1 or the index of a live refusal or withdrawal that covers it. A later
  * consent for the same purpose supersedes an earlier refusal (by leaf). */
 int consent_refusing(const struct grant *g, size_t n, const struct agency *a,
-                     const char *purpose, unsigned cls, uint64_t now_ms);
+                     const char *purpose, unsigned cls, bool third,
+                     uint64_t now_ms);
 #endif

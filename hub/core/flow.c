@@ -406,6 +406,11 @@ static const char *deadline_name(enum deadline_kind kind)
         [DEADLINE_FILING_DUE] = "filing due",
         [DEADLINE_CONSENT_END] = "consent ends",
         [DEADLINE_INTRO_REPLY] = "reply due",
+        [DEADLINE_CONSENT_REMIND] = "consent ends soon",
+        [DEADLINE_PAPER_DUE] = "paper due",
+        [DEADLINE_ASK_AGAIN] = "ask again",
+        [DEADLINE_GLASS_END] = "break-glass ends",
+        [DEADLINE_GLASS_REVIEW] = "review due",
     };
     return NAMES[kind];
 }

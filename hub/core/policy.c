@@ -230,7 +230,7 @@ static bool consent_speaks(const struct query *q, const struct candidate *c,
     if (r == NO_RULE || a->grant_count == 0)
         return false;
     int g = consent_covering(a->grants, a->grant_count, &c->named, a->purpose,
-                             cls, a->now_ms);
+                             cls, false, a->now_ms);
     if (g < 0 && (q->p->companions & bit) != 0)
         g = companion_grant(q, c, r);
     if (g >= 0)
@@ -245,7 +245,7 @@ static bool refused(const struct query *q, const struct candidate *c,
     if (a->grant_count == 0)
         return false;
     int g = consent_refusing(a->grants, a->grant_count, &c->named, a->purpose,
-                             cls, a->now_ms);
+                             cls, false, a->now_ms);
     if (g >= 0)
         v->grant = (int16_t)g;
     return g >= 0;

@@ -73,6 +73,8 @@ struct decision {
     enum err error; /* not ERR_OK: everything denied for this reason */
     uint64_t asked, released, withheld; /* withheld: within the ceiling only */
     char role[ROLE_MAX];                /* the role it was decided for */
+    unsigned predicates;                /* true when it was decided */
+    uint64_t session_classes, glass_classes;
     struct class_verdict of[CLASS_MAX];
 };
 void policy_decide(const struct policy *p, const struct policy_ask *ask,

@@ -310,13 +310,29 @@ void route_decide(const struct facts *f, const struct event *e, uint64_t now_ms,
     fx->park = person && !reached;
 }
 
+static void decide_kept(const struct facts *f, const struct question *q,
+                        uint64_t now_ms, struct decision *out)
+{
+    decide(f, q, now_ms, out);
+    if (out->released != 0 && header_hidden(f, out->role))
+        deny(out);
+}
+
 void step_release(const struct facts *f, const struct schema_message *m,
                   const char *variant, const struct agency *to,
                   const char *role, const char *purpose, uint64_t present,
                   uint64_t now_ms, struct decision *out)
 {
     struct question q = {m, variant, purpose, role, to, present, f->state};
-    decide(f, &q, now_ms, out);
-    if (out->released != 0 && header_hidden(f, out->role))
-        deny(out);
+    decide_kept(f, &q, now_ms, out);
+}
+
+void step_read(const struct facts *f, const struct schema_message *m,
+               const char *variant, const struct agency *to, const char *role,
+               const char *purpose, uint64_t present, const uint8_t *actor,
+               uint64_t now_ms, struct decision *out)
+{
+    struct question q = {m, variant, purpose, role, to, present, f->state};
+    (void)actor;
+    decide_kept(f, &q, now_ms, out);
 }

@@ -274,6 +274,9 @@ static void effects_clear(struct effects *fx)
     fx->late = fx->park = false;
     fx->to_count = fx->hub_count = fx->deadline_count = 0;
     fx->grant_change = GRANT_NO_CHANGE;
+    fx->person_change = PERSON_NO_CHANGE;
+    fx->glass_change = GLASS_NO_CHANGE;
+    fx->recall_papers = false;
     memset(fx->supersedes, 0, sizeof(fx->supersedes));
     fx->state = NULL;
 }

@@ -5,6 +5,8 @@
  * made durable in one transaction by app/turn.c. */
 #ifndef TSUNAGI_CORE_STEP_H
 #define TSUNAGI_CORE_STEP_H
+#include "hub/core/authority.h"
+#include "hub/core/glass.h"
 #include "hub/core/policy.h"
 #include "proto/wire/event.h"
 #include "tsunagi/v1/state.pb-c.h"
@@ -23,6 +25,10 @@ struct facts {
     /* the case the sender's token stands for */
     bool case_known;
     const Pb__CaseState *state; /* NULL when not known */
+    struct places places;       /* of the person; "" what is not known */
+    const struct glass *glass;  /* every one of the person */
+    size_t glass_count;
+    const struct glass_actor *actor; /* of a break-glass event, else NULL */
 };
 
 #define MAX_RECIPIENTS 64
@@ -41,6 +47,8 @@ struct hub_event {
     const struct agency *to;
     char purpose[PURPOSE_MAX];
     uint8_t ref[ID_BYTES]; /* offer_ref and the like; zero when unused */
+    uint32_t reason;       /* a value of the body's enum; 0 when it has none */
+    uint64_t classes;      /* kinds of data the body lists; 0: none */
 };
 enum deadline_kind {
     DEADLINE_NONE,
@@ -49,7 +57,13 @@ enum deadline_kind {
     DEADLINE_OFFER_HOLD,   /* an offer's hold_until */
     DEADLINE_FILING_DUE,   /* T05/T06: warn about a filing */
     DEADLINE_CONSENT_END,  /* a consent's last day */
-    DEADLINE_INTRO_REPLY
+    DEADLINE_INTRO_REPLY,
+    /* of a person, not of a case; ref: the consent's or the glass's */
+    DEADLINE_CONSENT_REMIND, /* a consent ends soon */
+    DEADLINE_PAPER_DUE,      /* the paper after an oral consent */
+    DEADLINE_ASK_AGAIN,      /* a deferred consent */
+    DEADLINE_GLASS_END,
+    DEADLINE_GLASS_REVIEW
 };
 struct deadline_change {
     enum deadline_kind kind;
@@ -64,6 +78,8 @@ enum grant_change {
     GRANT_WITHDRAW,
     GRANT_WITHDRAW_ALL
 };
+enum person_change { PERSON_NO_CHANGE, PERSON_PLACES, PERSON_PROTECT };
+enum glass_change { GLASS_NO_CHANGE, GLASS_OPEN, GLASS_EXTEND, GLASS_REVIEW };
 
 struct effects {
     enum err refuse; /* ERR_OK: accepted (perhaps late) */
@@ -77,13 +93,21 @@ struct effects {
     size_t deadline_count;
     enum grant_change grant_change;
     struct grant grant;           /* added, or (ref only) withdrawn */
-    uint8_t supersedes[ID_BYTES]; /* GRANT_ADD: withdraw this one first; or 0 */
-    Pb__CaseState *state;         /* the next state, owned; NULL: unchanged */
+    uint8_t supersedes[ID_BYTES]; /* GRANT_ADD: replaces this one; or 0 */
+    enum person_change person_change;
+    struct places places; /* PERSON_PLACES: all four as they are now */
+    bool protect;         /* PERSON_PROTECT: on or off */
+    enum glass_change glass_change;
+    struct glass glass;   /* as it is now, whole */
+    bool recall_papers;   /* the meeting closed: what its members hold */
+    Pb__CaseState *state; /* the next state, owned; NULL: unchanged */
 };
 /* Decides. Never fails: trouble is in effects.refuse. */
 void step(const struct facts *f, const struct event *e, uint64_t now_ms,
           struct effects *out);
-/* A deadline that fell due on a case. Hub events and the next state only. */
+/* A deadline that fell due on a case or on a person (no case): hub events and
+ * the next state only. What relied on a consent that ended, or on a glass, is
+ * decided again by the caller. */
 void step_deadline(const struct facts *f, enum deadline_kind kind,
                    const uint8_t ref[ID_BYTES], uint64_t now_ms,
                    struct effects *out);
@@ -95,4 +119,11 @@ void step_release(const struct facts *f, const struct schema_message *m,
                   const char *variant, const struct agency *to,
                   const char *role, const char *purpose, uint64_t present,
                   uint64_t now_ms, struct decision *out);
+/* And when a person of the recipient reads it: as step_release, but what was
+ * opened by break-glass only for the one who opened it (actor: 16 bytes, NULL:
+ * nobody named). */
+void step_read(const struct facts *f, const struct schema_message *m,
+               const char *variant, const struct agency *to, const char *role,
+               const char *purpose, uint64_t present, const uint8_t *actor,
+               uint64_t now_ms, struct decision *out);
 #endif

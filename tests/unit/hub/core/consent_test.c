@@ -242,10 +242,10 @@ static void a_refusal_may_leave_everything_open(void **state)
     assert_int_equal(g.classes, 0);
     assert_int_equal(g.from_day, 100);
     struct agency anyone = {.code = "OW-X"};
-    assert_int_equal(consent_refusing(&g, 1, &anyone, "P_TRA", 2, NOON(100000)),
-                     0);
-    assert_int_equal(consent_covering(&g, 1, &anyone, "P_TRA", 2, NOON(100)),
-                     -1);
+    assert_int_equal(
+        consent_refusing(&g, 1, &anyone, "P_TRA", 2, false, NOON(100000)), 0);
+    assert_int_equal(
+        consent_covering(&g, 1, &anyone, "P_TRA", 2, false, NOON(100)), -1);
     assert_false(grant_in_force(&g, NOON(100)));
     b.consent_ref.len = 1;
     assert_int_equal(grant_from_refused(&b, NOON(100), &g),
@@ -338,9 +338,9 @@ static void who_what_and_when_decide(void **state)
             g[n] = grant_of(&SPEAKING[i].word[n]);
         uint64_t now = NOON(SPEAKING[i].day);
         if (consent_covering(g, n, &a, SPEAKING[i].purpose, SPEAKING[i].cls,
-                             now) != SPEAKING[i].covering ||
+                             false, now) != SPEAKING[i].covering ||
             consent_refusing(g, n, &a, SPEAKING[i].purpose, SPEAKING[i].cls,
-                             now) != SPEAKING[i].refusing)
+                             false, now) != SPEAKING[i].refusing)
             fail_msg("%s", SPEAKING[i].name);
     }
 }
