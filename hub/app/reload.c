@@ -14,10 +14,15 @@
 static enum err read_registry(const struct hub *h, struct registry **out,
                               struct buf *why)
 {
-    struct buf agencies = {0}, nodes = {0};
+    struct buf agencies = {0}, places = {0}, nodes = {0};
     enum err e = file_read(h->config.agencies, TABLE_MAX, &agencies);
     if (e != ERR_OK)
         buf_addf(why, "%s: %s", h->config.agencies, err_en(e));
+    if (e == ERR_OK) {
+        e = file_read(h->config.municipalities, TABLE_MAX, &places);
+        if (e != ERR_OK)
+            buf_addf(why, "%s: %s", h->config.municipalities, err_en(e));
+    }
     if (e == ERR_OK) {
         e = file_read(h->config.nodes, TABLE_MAX, &nodes);
         if (e == ERR_NOT_FOUND) { /* no node yet: an empty table */
@@ -28,8 +33,10 @@ static enum err read_registry(const struct hub *h, struct registry **out,
         }
     }
     if (e == ERR_OK)
-        e = registry_parse(buf_slice(&agencies), buf_slice(&nodes), out, why);
+        e = registry_parse(buf_slice(&agencies), buf_slice(&places),
+                           buf_slice(&nodes), out, why);
     buf_fini(&agencies);
+    buf_fini(&places);
     buf_fini(&nodes);
     return e;
 }
@@ -119,8 +126,8 @@ static enum err seen_registry(struct hub *h, const struct registry *now,
     (void)now;
     if (e == ERR_OK)
         e = file_read(h->config.agencies, TABLE_MAX, &agencies);
-    if (e == ERR_OK && registry_parse(buf_slice(&agencies), buf_slice(&nodes),
-                                      out, &why) != ERR_OK)
+    if (e == ERR_OK && registry_parse(buf_slice(&agencies), SLICE_NONE,
+                                      buf_slice(&nodes), out, &why) != ERR_OK)
         *out = NULL; /* an agency is gone: every node counts as changed */
     buf_fini(&agencies);
     buf_fini(&nodes);

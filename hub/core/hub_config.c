@@ -18,6 +18,8 @@ const struct conf_item HUB_CONFIG[] = {
      "保管庫の鍵を包む鍵(なければ作る)", "key-encryption key, made if absent", NULL, 0, NULL},
     {"registry.agencies", CONF_PATH, 1, 4000, AT(agencies), CONF_REQUIRED | CONF_RELOAD, NULL,
      "機関の表", "table of agencies", NULL, 0, NULL},
+    {"registry.municipalities", CONF_PATH, 1, 4000, AT(municipalities), CONF_REQUIRED | CONF_RELOAD, NULL,
+     "都道府県と市町村の表", "table of prefectures and municipalities", NULL, 0, NULL},
     {"registry.nodes", CONF_PATH, 1, 4000, AT(nodes), CONF_REQUIRED | CONF_RELOAD, NULL,
      "接続の表(tsunagi node が書く)", "table of nodes, written by `tsunagi node`", NULL, 0, NULL},
     {"policy", CONF_PATH, 1, 4000, AT(policy), CONF_REQUIRED | CONF_RELOAD, NULL,

@@ -1,7 +1,8 @@
-/* registry.c - the register of agencies and nodes, read from two tables.
+/* registry.c - the register of agencies, places and nodes, read from tables.
  *
- *   agencies.tsv  code name_ja name_en roles places
- *   nodes.tsv     node agency state curve sign box since
+ *   agencies.tsv        code name_ja name_en roles places government
+ *   municipalities.tsv  muni5 name_ja kind prefecture enabled
+ *   nodes.tsv           node agency state curve sign box since
  *
  * Everything is checked before anything is believed, and all faults of a file
  * are told at once. Agencies are sorted by code and nodes by name; nodes have
@@ -18,9 +19,11 @@
 #define HUB_CODE "HUB"
 
 struct registry {
-    struct tsv *agencies_tsv, *nodes_tsv;
+    struct tsv *agencies_tsv, *places_tsv, *nodes_tsv;
     struct agency *agency;
     size_t agency_count;
+    struct municipality *place;
+    size_t place_count;
     struct node *node;
     size_t node_count;
     const struct node **by_curve;
@@ -98,6 +101,19 @@ static void read_places(struct reading *r, struct agency *a)
     }
 }
 
+/* Five digits into to; an empty cell leaves it empty. */
+static void read_muni5(struct reading *r, const char *column, char to[6])
+{
+    const char *s = cell(r, column);
+    if (s[0] == '\0')
+        return;
+    enum err e = code_check_muni5(slice_str(s));
+    if (e != ERR_OK)
+        fault(r, column, err_en(e));
+    else
+        memcpy(to, s, 6);
+}
+
 static void read_agency(struct reading *r, struct agency *a)
 {
     const char *code = cell(r, "code");
@@ -117,6 +133,7 @@ static void read_agency(struct reading *r, struct agency *a)
         fault(r, "name_ja", "a name is needed in Japanese and in English");
     read_roles(r, a);
     read_places(r, a);
+    read_muni5(r, "government", a->government);
 }
 
 static int by_code(const void *x, const void *y)
@@ -140,8 +157,8 @@ static int by_curve(const void *x, const void *y)
 static enum err read_agencies(struct registry *r, struct slice text,
                               struct buf *why)
 {
-    static const char *const COLUMNS[] = {"code",  "name_ja", "name_en",
-                                          "roles", "places",  NULL};
+    static const char *const COLUMNS[] = {
+        "code", "name_ja", "name_en", "roles", "places", "government", NULL};
     struct reading in = {.file = "agencies.tsv", .why = why};
     enum err e = tsv_parse(in.file, text, COLUMNS, &r->agencies_tsv, why);
     if (e != ERR_OK)
@@ -165,6 +182,114 @@ static enum err read_agencies(struct registry *r, struct slice text,
         }
     return ERR_OK;
 }
+
+/* ---- municipalities ---- */
+
+static const char *const KINDS[PLACE_KINDS] = {
+    [PLACE_PREFECTURE] = "prefecture",
+    [PLACE_DESIGNATED] = "designated",
+    [PLACE_HC_CITY] = "hc_city",
+    [PLACE_OTHER] = "other",
+};
+
+static void read_kind(struct reading *r, struct municipality *m)
+{
+    const char *s = cell(r, "kind");
+    for (int i = 0; i < PLACE_KINDS; i++)
+        if (strcmp(s, KINDS[i]) == 0) {
+            m->kind = (enum place_kind)i;
+            return;
+        }
+    fault(r, "kind", "must be prefecture, designated, hc_city or other");
+}
+
+static void read_municipality(struct reading *r, struct municipality *m)
+{
+    read_muni5(r, "muni5", m->muni5);
+    read_muni5(r, "prefecture", m->prefecture);
+    if (m->muni5[0] == '\0' || m->prefecture[0] == '\0')
+        fault(r, "muni5", "the place and its prefecture are needed");
+    read_kind(r, m);
+    if ((m->kind == PLACE_PREFECTURE) != (strcmp(m->muni5, m->prefecture) == 0))
+        fault(r, "prefecture", "a prefecture, and nothing else, names itself");
+    m->name_ja = cell(r, "name_ja");
+    if (m->name_ja[0] == '\0')
+        fault(r, "name_ja", "a name is needed");
+    m->enabled = cell(r, "enabled");
+}
+
+static int by_muni5(const void *x, const void *y)
+{
+    const struct municipality *a = x, *b = y;
+    return strcmp(a->muni5, b->muni5);
+}
+
+/* Sorted, each once, each in a prefecture that has a row. */
+static enum err index_places(struct registry *r, struct buf *why)
+{
+    enum err e = ERR_OK;
+    qsort(r->place, r->place_count, sizeof(*r->place), by_muni5);
+    for (size_t i = 0; i < r->place_count; i++) {
+        const struct municipality *m = &r->place[i], *in;
+        in = registry_municipality(r, m->prefecture);
+        if (i > 0 && by_muni5(m - 1, m) == 0) {
+            buf_addf(why, "municipalities.tsv: %s: the place has two rows\n",
+                     m->muni5);
+            e = ERR_CONF_SYNTAX;
+        }
+        if (in == NULL || in->kind != PLACE_PREFECTURE) {
+            buf_addf(why, "municipalities.tsv: %s: no row for its prefecture\n",
+                     m->muni5);
+            e = ERR_CONF_SYNTAX;
+        }
+    }
+    return e;
+}
+
+static enum err read_municipalities(struct registry *r, struct slice text,
+                                    struct buf *why)
+{
+    static const char *const COLUMNS[] = {"muni5",      "name_ja", "kind",
+                                          "prefecture", "enabled", NULL};
+    struct reading in = {.file = "municipalities.tsv", .why = why};
+    if (text.n == 0)
+        return ERR_OK;
+    enum err e = tsv_parse(in.file, text, COLUMNS, &r->places_tsv, why);
+    if (e != ERR_OK)
+        return e;
+    in.t = r->places_tsv;
+    r->place_count = tsv_rows(in.t);
+    r->place = calloc(r->place_count + 1, sizeof(*r->place));
+    if (r->place == NULL)
+        return ERR_NOMEM;
+    for (; in.row < r->place_count; in.row++)
+        read_municipality(&in, &r->place[in.row]);
+    return in.faults > 0 ? ERR_CONF_SYNTAX : index_places(r, why);
+}
+
+/* An agency at a place that no row explains would be found by no function. */
+static enum err check_places(const struct registry *r, struct buf *why)
+{
+    enum err e = ERR_OK;
+    for (size_t i = 0; r->place_count > 0 && i < r->agency_count; i++) {
+        const struct agency *a = &r->agency[i];
+        const char *bad = NULL;
+        for (size_t k = 0; k < AGENCY_PLACES && a->place[k][0] != '\0'; k++)
+            if (registry_municipality(r, a->place[k]) == NULL)
+                bad = a->place[k];
+        if (a->government[0] != '\0' &&
+            registry_municipality(r, a->government) == NULL)
+            bad = a->government;
+        if (bad == NULL)
+            continue;
+        buf_addf(why, "agencies.tsv: %s: %s is not in municipalities.tsv\n",
+                 a->code, bad);
+        e = ERR_CONF_SYNTAX;
+    }
+    return e;
+}
+
+/* ---- nodes ---- */
 
 static const char *const STATES[] = {
     [NODE_PENDING] = "pending",
@@ -264,7 +389,8 @@ static enum err read_nodes(struct registry *r, struct slice text,
     return index_nodes(r, why);
 }
 
-enum err registry_parse(struct slice agencies_tsv, struct slice nodes_tsv,
+enum err registry_parse(struct slice agencies_tsv,
+                        struct slice municipalities_tsv, struct slice nodes_tsv,
                         struct registry **out, struct buf *why)
 {
     assert(out != NULL && why != NULL);
@@ -276,6 +402,10 @@ enum err registry_parse(struct slice agencies_tsv, struct slice nodes_tsv,
     r->hub.name_ja = "ハブ";
     r->hub.name_en = "the hub";
     enum err e = read_agencies(r, agencies_tsv, why);
+    if (e == ERR_OK)
+        e = read_municipalities(r, municipalities_tsv, why);
+    if (e == ERR_OK)
+        e = check_places(r, why);
     if (e == ERR_OK)
         e = read_nodes(r, nodes_tsv, why);
     if (e != ERR_OK)
@@ -292,8 +422,10 @@ void registry_free(struct registry **r)
     if (r == NULL || *r == NULL)
         return;
     tsv_free(&(*r)->agencies_tsv);
+    tsv_free(&(*r)->places_tsv);
     tsv_free(&(*r)->nodes_tsv);
     free((*r)->agency);
+    free((*r)->place);
     free((*r)->node);
     free((*r)->by_curve);
     free(*r);
@@ -362,6 +494,41 @@ const struct agency *registry_agency_at(const struct registry *r, size_t i)
 {
     assert(i < r->agency_count);
     return &r->agency[i];
+}
+
+const struct municipality *registry_municipality(const struct registry *r,
+                                                 const char *muni5)
+{
+    size_t lo = 0, hi = r->place_count;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int d = strcmp(muni5, r->place[mid].muni5);
+        if (d == 0)
+            return &r->place[mid];
+        if (d < 0)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return NULL;
+}
+
+const struct municipality *registry_upper(const struct registry *r,
+                                          const char *muni5)
+{
+    const struct municipality *m = registry_municipality(r, muni5);
+    if (m == NULL || m->kind == PLACE_DESIGNATED)
+        return m;
+    return registry_municipality(r, m->prefecture);
+}
+
+bool municipality_enabled(const struct municipality *m, const char *event)
+{
+    const char *s = m->enabled;
+    for (size_t n; (n = next_word(&s)) > 0; s += n)
+        if (strlen(event) == n && strncmp(s, event, n) == 0)
+            return true;
+    return false;
 }
 
 size_t registry_node_count(const struct registry *r)

@@ -148,27 +148,24 @@ static bool is_hospital(const struct agency *a)
            a->code[n + 2] == '1';
 }
 
-/* Six digits after a scheme of health authorities, else NULL. */
-static const char *authority(const struct agency *a)
+/* The measure is ordered by the governor, in a designated city by its mayor:
+ * the upper government of the place where the hospital stands. */
+static bool same_government(const struct registry *r, const struct agency *from,
+                            const struct agency *to)
 {
-    bool health =
-        strncmp(a->code, "HC-", 3) == 0 || strncmp(a->code, "PH-", 3) == 0;
-    return health && strlen(a->code) >= 9 ? a->code + 3 : NULL;
+    if (from == NULL || !is_hospital(from))
+        return false;
+    const struct municipality *m = registry_upper(r, from->place[0]);
+    return m != NULL && strcmp(m->muni5, to->government) == 0;
 }
 
-/* The measure is ordered by the governor, in a designated city by its mayor.
- * A recipient is of that government when it belongs to the prefecture of the
- * hospital (code pp000x), or to the designated city the hospital serves. */
-static bool same_government(const struct agency *from, const struct agency *to)
+/* That government passes this event on by an arrangement of its own. */
+static bool enabled(const struct registry *r, const struct agency *from,
+                    const char *event)
 {
-    const char *lg = authority(to);
-    char muni5[6];
-    if (from == NULL || lg == NULL || !is_hospital(from))
-        return false;
-    snprintf(muni5, sizeof(muni5), "%.5s", lg);
-    if (strcmp(muni5 + 2, "000") == 0)
-        return strncmp(muni5, from->code + strlen(MEDICAL), 2) == 0;
-    return muni5[2] == '1' && muni5[4] == '0' && agency_serves(from, muni5);
+    const struct municipality *m =
+        from == NULL ? NULL : registry_upper(r, from->place[0]);
+    return m != NULL && municipality_enabled(m, event);
 }
 
 static bool supports(const struct facts *f, const Pb__CaseState *s,
@@ -179,24 +176,6 @@ static bool supports(const struct facts *f, const Pb__CaseState *s,
             grant_names(&f->grants[i], a))
             return true;
     return case_member(s, a->code);
-}
-
-static unsigned predicates(const struct facts *f, const Pb__CaseState *s,
-                           const struct agency *to, uint64_t now_ms)
-{
-    const struct agency *from = f->sender != NULL ? f->sender->agency : NULL;
-    unsigned p = f->address_protected ? PRED_ADDRESS_PROTECTED : 0;
-    if (s != NULL && s->chosen != NULL && strcmp(s->chosen, to->code) == 0)
-        p |= PRED_CHOSEN;
-    if (s != NULL && s->unable)
-        p |= PRED_UNABLE_TO_CONSENT;
-    if (case_member(s, to->code))
-        p |= PRED_ASKED;
-    if (supports(f, s, to, now_ms))
-        p |= PRED_EXISTING;
-    if (same_government(from, to))
-        p |= PRED_SAME_GOVERNMENT;
-    return p;
 }
 
 /* ---- decisions ---- */
@@ -210,6 +189,28 @@ struct question {
     const Pb__CaseState *state;
 };
 
+static unsigned predicates(const struct facts *f, const struct question *q,
+                           uint64_t now_ms)
+{
+    const struct agency *from = f->sender != NULL ? f->sender->agency : NULL;
+    const struct agency *to = q->to;
+    const Pb__CaseState *s = q->state;
+    unsigned p = f->address_protected ? PRED_ADDRESS_PROTECTED : 0;
+    if (s != NULL && s->chosen != NULL && strcmp(s->chosen, to->code) == 0)
+        p |= PRED_CHOSEN;
+    if (s != NULL && s->unable)
+        p |= PRED_UNABLE_TO_CONSENT;
+    if (case_member(s, to->code))
+        p |= PRED_ASKED;
+    if (supports(f, s, to, now_ms))
+        p |= PRED_EXISTING;
+    if (same_government(f->registry, from, to))
+        p |= PRED_SAME_GOVERNMENT;
+    if (enabled(f->registry, from, q->type->event_name))
+        p |= PRED_ENABLED_BY_PREFECTURE;
+    return p;
+}
+
 static void decide(const struct facts *f, const struct question *q,
                    uint64_t now_ms, struct decision *out)
 {
@@ -220,7 +221,7 @@ static void decide(const struct facts *f, const struct question *q,
         .recipient = q->to,
         .role = text(q->role)[0] != '\0' ? q->role : NULL,
         .classes = q->present,
-        .predicates = predicates(f, q->state, q->to, now_ms),
+        .predicates = predicates(f, q, now_ms),
         .grants = f->grants,
         .grant_count = f->grant_count,
         .now_ms = now_ms,

@@ -84,7 +84,7 @@ static enum err read_table(struct table *t, struct buf *why)
         }
     }
     if (e == ERR_OK)
-        e = registry_parse(buf_slice(&agencies), buf_slice(&nodes),
+        e = registry_parse(buf_slice(&agencies), SLICE_NONE, buf_slice(&nodes),
                            &t->registry, why);
     buf_fini(&agencies);
     buf_fini(&nodes);

@@ -157,8 +157,9 @@ class Region:
         for name in ("urgent", "normal", "mllp"):
             self.ports[name] = free_port()
         shutil.copytree(os.path.join(ROOT, "deploy/policy"), self.path("policy"))
-        shutil.copy(os.path.join(ROOT, "deploy/region/agencies.tsv"),
-                    self.path("agencies.tsv"))
+        for table in ("agencies.tsv", "municipalities.tsv"):
+            shutil.copy(os.path.join(ROOT, "deploy/region", table),
+                        self.path(table))
         for name in ("state", "data"):
             os.mkdir(self.path(name), 0o700)
         for name in ("hub", "log"):
@@ -174,7 +175,7 @@ class Region:
 data = "data";
 state = "state";
 keys = { hub = "hub.key"; log = "log.key"; kek = "kek"; };
-registry = { agencies = "agencies.tsv"; nodes = "nodes.tsv"; };
+registry = { agencies = "agencies.tsv"; municipalities = "municipalities.tsv"; nodes = "nodes.tsv"; };
 policy = "policy";
 endpoint = { urgent = "tcp://127.0.0.1:%d"; normal = "tcp://127.0.0.1:%d"; };
 control = "hub.sock";

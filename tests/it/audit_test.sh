@@ -60,7 +60,7 @@ cat >"$dir/hub.conf" <<EOF
 data = "data";
 state = "state";
 keys = { hub = "keys/hub.key"; log = "keys/log.key"; kek = "keys/kek"; };
-registry = { agencies = "$root/deploy/region/agencies.tsv"; nodes = "nodes.tsv"; };
+registry = { agencies = "$root/deploy/region/agencies.tsv"; municipalities = "$root/deploy/region/municipalities.tsv"; nodes = "nodes.tsv"; };
 policy = "$root/deploy/policy";
 endpoint = { urgent = "tcp://127.0.0.1:$urgent"; normal = "tcp://127.0.0.1:$normal"; };
 control = "control";

@@ -86,12 +86,13 @@ static void make_config(struct live *r)
     buf_addf(&b,
              "data=\"data\"; state=\"state\"; keys={hub=\"hub.key\"; "
              "log=\"log.key\"; kek=\"kek\";};\nregistry={agencies=\"%s/deploy/"
-             "region/agencies.tsv\"; nodes=\"nodes.tsv\";};\npolicy=\"%s/deploy"
+             "region/agencies.tsv\"; municipalities=\"%s/deploy/region/"
+             "municipalities.tsv\"; nodes=\"nodes.tsv\";};\npolicy=\"%s/deploy"
              "/policy\";\nendpoint={urgent=\"tcp://127.0.0.1:%d\"; normal="
              "\"tcp://127.0.0.1:%d\";};\ncontrol=\"hub.sock\"; origin="
              "\"live.invalid/audit\"; fictitious=true;\n"
              "limit={rate=1000000; burst=1000000;};\n",
-             here, here, r->port, r->port + 1);
+             here, here, here, r->port, r->port + 1);
     write_text(r, "hub.conf", (char *)b.p);
     buf_fini(&b);
     make_folder(r, "data");

@@ -133,6 +133,7 @@ static inline void region_config(const struct region *r, struct hub_config *c)
         .log_key = region_path(r, "keys/log.key"),
         .kek = region_path(r, "keys/kek"),
         .agencies = region_path(r, "agencies.tsv"),
+        .municipalities = region_path(r, "municipalities.tsv"),
         .nodes = region_path(r, "nodes.tsv"),
         .policy = region_path(r, "policy"),
         .urgent = strdup(r->urgent),
@@ -147,9 +148,10 @@ static inline void region_config(const struct region *r, struct hub_config *c)
 
 static inline void config_free(struct hub_config *c)
 {
-    char *const all[] = {c->data,   c->state,  c->hub_key, c->log_key,
-                         c->kek,    c->nodes,  c->policy,  c->agencies,
-                         c->urgent, c->normal, c->control, c->origin};
+    char *const all[] = {
+        c->data,   c->state,   c->hub_key,  c->log_key,        c->kek,
+        c->nodes,  c->policy,  c->agencies, c->municipalities, c->urgent,
+        c->normal, c->control, c->origin};
     for (size_t i = 0; i < NELEM(all); i++)
         free(all[i]);
 }
@@ -219,7 +221,9 @@ static inline struct region *region_new(void)
         assert_int_equal(mkdir(path, 0700), 0);
         free(path);
     }
-    run_command("cp deploy/region/agencies.tsv", r->dir, NULL);
+    run_command("cp deploy/region/agencies.tsv "
+                "deploy/region/municipalities.tsv",
+                r->dir, NULL);
     char *policy = region_path(r, "policy");
     run_command("cp deploy/policy/*.tsv", policy, NULL);
     free(policy);

@@ -470,7 +470,7 @@ static void i_9_exactly_one_is_confirmed_in_any_interleaving(void **state)
 static int open_world(void **state)
 {
     (void)state;
-    w = world_new("OW-X1-49\t見本拠点\tMihon Hub\tR_HUBC R_SHORT\t49202\n");
+    w = world_new("OW-X1-49\t見本拠点\tMihon Hub\tR_HUBC R_SHORT\t49202\t\n");
     return 0;
 }
 

@@ -371,7 +371,7 @@ static void a_copy_of_a_case_is_a_case_of_its_own(void **state)
 static int open_world(void **state)
 {
     (void)state;
-    w = world_new("OW-P2-49\t見本相談室\tMihon Office\tR_PLAN\t49201\n");
+    w = world_new("OW-P2-49\t見本相談室\tMihon Office\tR_PLAN\t49201\t\n");
     return 0;
 }
 

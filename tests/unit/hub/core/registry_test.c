@@ -9,9 +9,11 @@
 
 #include <cmocka.h>
 
-#define AGENCIES "code\tname_ja\tname_en\troles\tplaces\n"
+#define AGENCIES "code\tname_ja\tname_en\tgovernment\troles\tplaces\n"
+#define PLACES "muni5\tname_ja\tkind\tprefecture\tenabled\n"
+#define PREF "49000\t架空県\tprefecture\t49000\t\n"
 #define NODES "node\tagency\tstate\tcurve\tsign\tbox\tsince\n"
-#define H1 "MI-4910100017\t架空こころ病院\tKakuu Kokoro Hospital\t"
+#define H1 "MI-4910100017\t架空こころ病院\tKakuu Kokoro Hospital\t\t"
 #define ZERO "0000000000000000000000000000000000000000000000000000000000000000"
 #define ONE "00000000000000000000000000000000000000000000000000000000000000a1"
 #define TWO "00000000000000000000000000000000000000000000000000000000000000a2"
@@ -20,19 +22,24 @@
 static enum err parse(const char *agencies, const char *nodes,
                       struct registry **r, struct buf *why)
 {
-    return registry_parse(slice_str(agencies), slice_str(nodes), r, why);
+    return registry_parse(slice_str(agencies), SLICE_NONE, slice_str(nodes), r,
+                          why);
 }
 
 static void the_fictitious_region_is_whole(void **state)
 {
     (void)state;
-    struct buf text = {0}, why = {0};
+    struct buf text = {0}, places = {0}, why = {0};
     struct registry *r = NULL;
     assert_int_equal(file_read("deploy/region/agencies.tsv", 1 << 20, &text),
                      ERR_OK);
-    if (registry_parse(buf_slice(&text), SLICE_NONE, &r, &why) != ERR_OK)
+    assert_int_equal(
+        file_read("deploy/region/municipalities.tsv", 1 << 20, &places),
+        ERR_OK);
+    if (registry_parse(buf_slice(&text), buf_slice(&places), SLICE_NONE, &r,
+                       &why) != ERR_OK)
         fail_msg("%s", (const char *)why.p);
-    assert_int_equal(registry_agency_count(r), 14);
+    assert_int_equal(registry_agency_count(r), 23);
     assert_int_equal(registry_node_count(r), 0);
     static const char *const WORLD[][3] = {
         {"MI-4910100017", "R_HOSP", "49201"},
@@ -58,12 +65,13 @@ static void the_fictitious_region_is_whole(void **state)
             !agency_serves(a, WORLD[i][2]))
             fail_msg("%s", WORLD[i][0]);
     }
-    assert_null(registry_agency(r, "WO-4911000042"));
+    assert_null(registry_agency(r, "WO-4911000059"));
     assert_string_equal(registry_agency(r, "OW-B1-49")->name_ja,
                         "架空圏域拠点");
     registry_free(&r);
     assert_null(r);
     buf_fini(&text);
+    buf_fini(&places);
     buf_fini(&why);
 }
 
@@ -84,8 +92,9 @@ static void its_roles_are_words_of_the_policy(void **state)
     assert_int_equal(file_read("deploy/region/agencies.tsv", 1 << 20, agencies),
                      ERR_OK);
     assert_int_equal(policy_parse(s, &p, &why), ERR_OK);
-    assert_int_equal(registry_parse(buf_slice(agencies), SLICE_NONE, &r, &why),
-                     ERR_OK);
+    assert_int_equal(
+        registry_parse(buf_slice(agencies), SLICE_NONE, SLICE_NONE, &r, &why),
+        ERR_OK);
     for (size_t i = 0; i < registry_agency_count(r); i++) {
         const struct agency *a = registry_agency_at(r, i);
         for (size_t k = 0; k < AGENCY_ROLES && a->role[k][0] != '\0'; k++)
@@ -121,19 +130,19 @@ static const struct {
     const char *name, *agencies, *nodes, *why;
 } FAULTS[] = {
     /* clang-format off */
-    {"a wrong check digit", AGENCIES "MI-4910100018\t病院\tHospital\tR_HOSP\t\n", NODES, "agencies.tsv:2: code"},
-    {"no code", AGENCIES "\t病院\tHospital\tR_HOSP\t\n", NODES, "agencies.tsv:2: code"},
-    {"a code without end", AGENCIES "OW-ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJ\t病院\tHospital\tR_HOSP\t\n", NODES, "agencies.tsv:2: code"},
-    {"the hub's own row", AGENCIES "HUB\tハブ\tHub\tR_HOSP\t\n", NODES, "the hub takes part by itself"},
+    {"a wrong check digit", AGENCIES "MI-4910100018\t病院\tHospital\t\tR_HOSP\t\n", NODES, "agencies.tsv:2: code"},
+    {"no code", AGENCIES "\t病院\tHospital\t\tR_HOSP\t\n", NODES, "agencies.tsv:2: code"},
+    {"a code without end", AGENCIES "OW-ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJ\t病院\tHospital\t\tR_HOSP\t\n", NODES, "agencies.tsv:2: code"},
+    {"the hub's own row", AGENCIES "HUB\tハブ\tHub\t\tR_HOSP\t\n", NODES, "the hub takes part by itself"},
     {"the same code twice", AGENCIES H1 "R_HOSP\t\n" H1 "R_OUTPT\t\n", NODES, "the code has two rows"},
-    {"no name", AGENCIES "MI-4910100017\t\tHospital\tR_HOSP\t\n", NODES, "name_ja"},
+    {"no name", AGENCIES "MI-4910100017\t\tHospital\t\tR_HOSP\t\n", NODES, "name_ja"},
     {"no role", AGENCIES H1 "\t\n", NODES, "an agency needs a role"},
     {"a role that is no word", AGENCIES H1 "r-hosp\t\n", NODES, "not a name of a role"},
     {"a role too long", AGENCIES H1 "R_123456789012345\t\n", NODES, "not a name of a role"},
     {"a role twice", AGENCIES H1 "R_HOSP R_HOSP\t\n", NODES, "a role is named twice"},
     {"too many roles", AGENCIES H1 "R_A R_B R_C R_D R_E R_F R_G R_H R_I\t\n", NODES, "too many roles"},
     {"a place with check digit", AGENCIES H1 "R_HOSP\t492019\n", NODES, "agencies.tsv:2: places"},
-    {"a missing column", "code\tname_ja\tname_en\troles\nX\n", NODES, "agencies.tsv:1"},
+    {"a missing column", "code\tname_ja\tname_en\troles\tplaces\nX\n", NODES, "agencies.tsv:1"},
     {"a node of nobody", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100025\tactive\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\n", "nodes.tsv:2: agency"},
     {"a node of the hub", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tHUB\tactive\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\n", "nodes.tsv:2: agency"},
     {"a name with capitals", AGENCIES H1 "R_HOSP\t\n", NODES "H1\tMI-4910100017\tactive\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\n", "nodes.tsv:2: node"},
@@ -166,8 +175,8 @@ static void all_faults_are_told_at_once(void **state)
     (void)state;
     struct buf why = {0};
     struct registry *r = NULL;
-    enum err e = parse(AGENCIES "MI-4910100018\t\t\t\t492019\n"
-                                "HUB\tハブ\tHub\tR_HUB\t\n",
+    enum err e = parse(AGENCIES "MI-4910100018\t\t\t\t\t492019\n"
+                                "HUB\tハブ\tHub\t\tR_HUB\t\n",
                        NODES, &r, &why);
     assert_int_equal(e, ERR_CONF_SYNTAX);
     const char *s = (const char *)why.p;
@@ -194,8 +203,8 @@ static void nodes_are_found_by_name_and_by_key(void **state)
             buf_addf(&nodes, "\t%02x%062x", 1 + (i * 11) % 50, k);
         buf_adds(&nodes, "\t" SINCE "\n");
     }
-    if (registry_parse(buf_slice(&agencies), buf_slice(&nodes), &r, &why) !=
-        ERR_OK)
+    if (registry_parse(buf_slice(&agencies), SLICE_NONE, buf_slice(&nodes), &r,
+                       &why) != ERR_OK)
         fail_msg("%s", (const char *)why.p);
     assert_int_equal(registry_node_count(r), 50);
     for (size_t i = 0; i < 50; i++) {
@@ -217,9 +226,9 @@ static void nodes_are_found_by_name_and_by_key(void **state)
     struct buf copy = {0};
     struct registry *q = NULL;
     registry_write_nodes(registry_node_at(r, 0), 50, &again);
-    assert_int_equal(
-        registry_parse(buf_slice(&agencies), buf_slice(&again), &q, &why),
-        ERR_OK);
+    assert_int_equal(registry_parse(buf_slice(&agencies), SLICE_NONE,
+                                    buf_slice(&again), &q, &why),
+                     ERR_OK);
     registry_write_nodes(registry_node_at(q, 0), 50, &copy);
     assert_true(slice_eq(buf_slice(&again), buf_slice(&copy)));
     registry_free(&r);
@@ -228,6 +237,69 @@ static void nodes_are_found_by_name_and_by_key(void **state)
     buf_fini(&nodes);
     buf_fini(&again);
     buf_fini(&copy);
+    buf_fini(&why);
+}
+
+static const struct {
+    const char *name, *agency, *places, *why;
+} PLACE_FAULTS[] = {
+    /* clang-format off */
+    {"a prefecture is missing", "", PLACES "49201\t架空市\thc_city\t49000\t\n", "no row for its prefecture"},
+    {"a city is no prefecture of another", "", PLACES PREF "49201\t架空市\thc_city\t49000\t\n49202\t見本市\tother\t49201\t\n", "49202: no row for its prefecture"},
+    {"a kind of one's own", "", PLACES PREF "49201\t架空市\tcity\t49000\t\n", "municipalities.tsv:3: kind"},
+    {"a prefecture in another", "", PLACES "49000\t架空県\tprefecture\t49001\t\n", "names itself"},
+    {"a city in itself", "", PLACES PREF "49201\t架空市\tother\t49201\t\n", "names itself"},
+    {"six digits", "", PLACES PREF "492019\t架空市\tother\t49000\t\n", "municipalities.tsv:3: muni5"},
+    {"no name", "", PLACES PREF "49201\t\tother\t49000\t\n", "municipalities.tsv:3: name_ja"},
+    {"the same place twice", "", PLACES PREF PREF, "the place has two rows"},
+    {"an agency at a place that has no row", "R_HOSP\t49201\n", PLACES PREF, "49201 is not in municipalities.tsv"},
+}; /* clang-format on */
+
+static void a_table_of_places_with_a_fault_is_none(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NELEM(PLACE_FAULTS); i++) {
+        struct buf why = {0}, agencies = {0};
+        struct registry *r = NULL;
+        buf_adds(&agencies, AGENCIES);
+        if (PLACE_FAULTS[i].agency[0] != '\0')
+            buf_addf(&agencies, H1 "%s", PLACE_FAULTS[i].agency);
+        enum err e = registry_parse(buf_slice(&agencies),
+                                    slice_str(PLACE_FAULTS[i].places),
+                                    SLICE_NONE, &r, &why);
+        if (e == ERR_OK || r != NULL || why.p == NULL ||
+            strstr((const char *)why.p, PLACE_FAULTS[i].why) == NULL)
+            fail_msg("%s: %s %s", PLACE_FAULTS[i].name, err_code(e),
+                     why.p == NULL ? "" : (const char *)why.p);
+        buf_fini(&why);
+        buf_fini(&agencies);
+    }
+}
+
+static void a_place_knows_its_kind_and_who_stands_above_it(void **state)
+{
+    (void)state;
+    struct buf why = {0};
+    struct registry *r = NULL;
+    if (registry_parse(slice_str(AGENCIES),
+                       slice_str(PLACES
+                                 "49100\t仮定市\tdesignated\t49000\tB\n" PREF
+                                 "49201\t架空市\thc_city\t49000\tA BC\n"),
+                       SLICE_NONE, &r, &why) != ERR_OK)
+        fail_msg("%s", (const char *)why.p);
+    const struct municipality *m = registry_municipality(r, "49201");
+    assert_int_equal(m->kind, PLACE_HC_CITY);
+    assert_string_equal(m->name_ja, "架空市");
+    assert_true(municipality_enabled(m, "A"));
+    assert_true(municipality_enabled(m, "BC"));
+    assert_false(municipality_enabled(m, "B"));
+    assert_string_equal(registry_upper(r, "49201")->muni5, "49000");
+    assert_string_equal(registry_upper(r, "49100")->muni5, "49100");
+    assert_string_equal(registry_upper(r, "49000")->muni5, "49000");
+    assert_null(registry_municipality(r, "49202"));
+    assert_null(registry_upper(r, "49202"));
+    assert_null(registry_municipality(r, ""));
+    registry_free(&r);
     buf_fini(&why);
 }
 
@@ -246,6 +318,8 @@ int main(void)
         cmocka_unit_test(the_hub_is_there_without_a_row),
         cmocka_unit_test(a_register_with_a_fault_is_none),
         cmocka_unit_test(all_faults_are_told_at_once),
+        cmocka_unit_test(a_table_of_places_with_a_fault_is_none),
+        cmocka_unit_test(a_place_knows_its_kind_and_who_stands_above_it),
         cmocka_unit_test(nodes_are_found_by_name_and_by_key),
     };
     return cmocka_run_group_tests(tests, allow, NULL);

@@ -91,7 +91,7 @@ static const struct {
     {"a consent that is over", OVER, "R_PLAN", "P_TRA", "- R_PLAN E-POL-001"},
     {"a named agency without consent gets nothing", NOBODY, "P1", "P_TRA",
      "P1  E-POL-001"},
-    {"a place where nobody has the role", NOBODY, "R_HC@49100", "P_TRA",
+    {"a place where nobody has the role", NOBODY, "R_HC@49999", "P_TRA",
      "- R_HC E-POL-001"},
     {"a code nobody has", NOBODY, "P1 OW-NOBODY", "P_TRA", "E-EVT-014"},
     {"a role nobody can have", NOBODY, "R_CAT@49201", "P_TRA", "E-EVT-014"},
@@ -218,9 +218,9 @@ static void only_the_government_of_the_measure_hears_of_a_candidate(void **st)
     } AT[] = {
         {"the prefecture's own health centre", "H1", "C2", "C2 R_HC ok"},
         {"not a city's", "H1", "C1", "C1  E-POL-001"},
-        {"the designated city's, of a hospital there", "MI-4910100033",
-         "HC-491004-01", "? R_HC ok"},
-        {"not of a hospital elsewhere", "H1", "HC-491004-01", "?  E-POL-001"},
+        {"the designated city's, of a hospital there", "MI-4910100033", "C3",
+         "C3 R_HC ok"},
+        {"not of a hospital elsewhere", "H1", "C3", "C3  E-POL-001"},
     };
     for (size_t i = 0; i < NELEM(AT); i++) {
         world_reset(w);
@@ -249,10 +249,10 @@ static void what_cannot_be_decided_or_placed_waits_for_a_person(void **state)
 {
     (void)state;
     consent(TO_P1);
-    send("H1", ADMITTED, "R_HC@49100", "P_TRA");
+    send("H1", ADMITTED, "R_HC@49999", "P_TRA");
     assert_true(w->fx->park); /* nobody is there */
     consent(TO_P1);
-    send("H1", ADMITTED, "R_HC@49100 P1", "P_TRA");
+    send("H1", ADMITTED, "R_HC@49999 P1", "P_TRA");
     assert_false(w->fx->park); /* told to the sender; the other gets it */
     consent(TO_P1);
     send("H1", ADMITTED, "N1", "P_TRA");
@@ -270,10 +270,10 @@ static void what_cannot_be_decided_or_placed_waits_for_a_person(void **state)
 static int open_world(void **state)
 {
     (void)state;
-    w = world_new("OW-P2-49\t見本相談室\tMihon Office\tR_PLAN\t49201\n"
-                  "OW-PEER-49\t架空ピア\tPeer\tR_PEER\t49201\n"
-                  "HC-491004-01\t仮定市\tKatei City\tR_HC\t49200\n"
-                  "MI-4910100033\t仮定病院\tKatei Hospital\tR_HOSP\t49100\n");
+    w = world_new("OW-P2-49\t見本相談室\tMihon Office\tR_PLAN\t49201\t\n"
+                  "OW-PEER-49\t架空ピア\tPeer\tR_PEER\t49201\t\n"
+                  "MI-4910100033\t仮定病院\tKatei Hospital\tR_HOSP\t49100\t"
+                  "\n");
     return 0;
 }
 

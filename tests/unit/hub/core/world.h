@@ -41,7 +41,10 @@ static const struct {
     {"P1", "WO-4931000014"}, {"K1", "OW-K1-492019"},  {"B1", "OW-B1-49"},
     {"C1", "HC-492019-01"},  {"C2", "HC-490008-01"},  {"M1", "LG-492019"},
     {"O1", "OW-HOUSE-49"},   {"G1", "LG-490008"},     {"P2", "OW-P2-49"},
-    {"E1", "OW-PEER-49"},    {"X1", "OW-X1-49"},
+    {"E1", "OW-PEER-49"},    {"X1", "OW-X1-49"},      {"C3", "HC-491004-01"},
+    {"M2", "LG-492027"},     {"M3", "LG-493015"},     {"M4", "LG-491004"},
+    {"R1", "WO-4911000042"}, {"A1", "OW-AUDIT-49"},   {"V1", "OW-VISIT-49"},
+    {"W1", "OW-MHWC-49"},
 };
 
 /* The code behind a short name; anything else stands for itself. */
@@ -82,14 +85,18 @@ static inline void read_region(struct world *w, const char *more)
 {
     static const char NODES[] =
         "node\tagency\tstate\tcurve\tsign\tbox\tsince\n";
-    struct buf agencies = {0}, why = {0};
+    struct buf agencies = {0}, places = {0}, why = {0};
     assert_int_equal(
         file_read("deploy/region/agencies.tsv", 1 << 20, &agencies), ERR_OK);
+    assert_int_equal(
+        file_read("deploy/region/municipalities.tsv", 1 << 20, &places),
+        ERR_OK);
     buf_adds(&agencies, more);
-    if (registry_parse(buf_slice(&agencies), slice_str(NODES), &w->registry,
-                       &why) != ERR_OK)
+    if (registry_parse(buf_slice(&agencies), buf_slice(&places),
+                       slice_str(NODES), &w->registry, &why) != ERR_OK)
         fail_msg("%s", (const char *)why.p);
     buf_fini(&agencies);
+    buf_fini(&places);
     buf_fini(&why);
 }
 
