@@ -240,13 +240,34 @@ static uint64_t no_leaf(const struct grant *g)
     return g->withdrawn_leaf > g->leaf ? g->withdrawn_leaf : g->leaf;
 }
 
+/* What is asked about a class, for one recipient. */
+struct matter {
+    const struct agency *a;
+    const char *purpose;
+    unsigned cls;
+    bool third;
+    uint64_t now_ms;
+};
+
+/* A person cannot consent for a third. So where the person had refused all of
+ * it, any later consent of theirs for the purpose to the recipient answers
+ * that refusal for a third's data too; the third is asked all the same. */
+static bool answers(const struct grant *yes, const struct grant *no,
+                    const struct matter *m)
+{
+    if (yes->third != no->third)
+        return false;
+    if (m->third && !no->third && no->classes == 0)
+        return strcmp(yes->purpose, m->purpose) == 0 && grant_names(yes, m->a);
+    return about(yes, m->a, m->purpose, m->cls);
+}
+
 static bool answered(const struct grant *g, size_t n, const struct grant *no,
-                     const struct agency *a, const char *purpose, unsigned cls,
-                     uint64_t now_ms)
+                     const struct matter *m)
 {
     for (size_t i = 0; i < n; i++)
-        if (g[i].leaf > no_leaf(no) && g[i].third == no->third &&
-            grant_in_force(&g[i], now_ms) && about(&g[i], a, purpose, cls))
+        if (g[i].leaf > no_leaf(no) && grant_in_force(&g[i], m->now_ms) &&
+            answers(&g[i], no, m))
             return true;
     return false;
 }
@@ -255,11 +276,11 @@ int consent_refusing(const struct grant *g, size_t n, const struct agency *a,
                      const char *purpose, unsigned cls, bool third,
                      uint64_t now_ms)
 {
+    struct matter m = {a, purpose, cls, third, now_ms};
     int32_t day = japan_day(now_ms);
-    (void)third;
     for (size_t i = 0; i < n; i++)
         if (says_no(&g[i], day) && about(&g[i], a, purpose, cls) &&
-            !answered(g, n, &g[i], a, purpose, cls, now_ms))
+            !answered(g, n, &g[i], &m))
             return (int)i;
     return -1;
 }

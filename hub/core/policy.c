@@ -15,7 +15,12 @@
  * With several roles the first that permits a class is cited. A consent or a
  * refusal that names a role speaks for that role only, so it is compared with
  * the recipient reduced to the role being looked at. Companion classes come
- * last: under a consent rule they pass with whatever that rule let pass.
+ * last: under a consent rule they pass with whatever that rule let pass. A
+ * class about third persons passes by their own consent, any other by the
+ * person's.
+ *
+ * A rule tied to a meeting or to a break-glass is cut to the classes those are
+ * for before it is looked at: outside of them it does not even match.
  *
  * Nobody can tell from a decision or from its sentence whether a person
  * refused or was never asked. */
@@ -30,7 +35,8 @@
 struct candidate {
     unsigned role;
     uint64_t ceiling;
-    uint16_t rule[BUCKET_MAX]; /* that match, in the order of the file */
+    uint16_t rule[BUCKET_MAX];    /* that match, in the order of the file */
+    uint64_t classes[BUCKET_MAX]; /* which each counts for here */
     size_t count;
     struct agency named; /* the recipient with this role alone */
 };
@@ -41,6 +47,7 @@ struct query {
     uint16_t variant; /* 0: none */
     unsigned purpose;
     uint64_t minimum;
+    uint64_t session, glass; /* classes a meeting or a break-glass is for */
     int32_t day;
     struct candidate as[AGENCY_ROLES];
     size_t roles;
@@ -108,9 +115,20 @@ static bool matches(const struct query *q, const struct rule *r, unsigned role)
 {
     unsigned is = q->ask->predicates;
     return (r->purposes >> q->purpose & 1) && (r->roles >> role & 1) &&
-           (r->classes & q->ask->classes) != 0 && (r->requires & ~is) == 0 &&
-           (r->unless & is) == 0 && r->from_day <= q->day &&
-           q->day <= r->to_day;
+           (r->requires & ~is) == 0 && (r->unless & is) == 0 &&
+           r->from_day <= q->day && q->day <= r->to_day;
+}
+
+/* The classes asked for that the rule counts for. */
+static uint64_t counts_for(const struct query *q, const struct rule *r)
+{
+    uint64_t asked = r->classes & q->ask->classes, only = asked;
+    if (r->by_session)
+        only &= q->session;
+    if (r->by_glass)
+        only &= q->glass;
+    bool more = (only & ~q->p->companions) != 0;
+    return more ? only | (asked & q->p->companions) : only;
 }
 
 static bool basis_stands(const struct query *q, const struct rule *r)
@@ -128,11 +146,13 @@ static enum err collect(const struct query *q, struct candidate *c)
     for (uint32_t i = 0; i < q->bucket->count; i++) {
         const struct rule_use *u = &q->p->use[q->bucket->first + i];
         const struct rule *r = &q->p->rule[u->rule];
-        if ((u->variant != 0 && u->variant != q->variant) ||
+        uint64_t classes = counts_for(q, r);
+        if ((u->variant != 0 && u->variant != q->variant) || classes == 0 ||
             !matches(q, r, c->role))
             continue;
         if (!basis_stands(q, r))
             return ERR_POL_EXPIRED;
+        c->classes[c->count] = classes;
         c->rule[c->count++] = u->rule;
     }
     return ERR_OK;
@@ -145,6 +165,10 @@ static enum err understand(struct query *q)
     if ((q->ask->classes & ~q->p->known) != 0)
         return ERR_EVT_CLASS;
     q->day = (int32_t)((q->ask->now_ms + JAPAN_MS) / DAY_MS);
+    if (q->ask->predicates & PRED_SESSION)
+        q->session = q->ask->session_classes;
+    if (q->ask->predicates & PRED_BREAKGLASS)
+        q->glass = q->ask->glass_classes;
     enum err e = understand_event(q);
     if (e == ERR_OK)
         e = understand_roles(q);
@@ -161,7 +185,7 @@ static uint16_t spoken(const struct query *q, const struct candidate *c,
 {
     for (size_t i = 0; i < c->count; i++) {
         const struct rule *r = &q->p->rule[c->rule[i]];
-        if (r->layer == layer && r->permit == permit && (r->classes & bit))
+        if (r->layer == layer && r->permit == permit && (c->classes[i] & bit))
             return c->rule[i];
     }
     return NO_RULE;
@@ -230,7 +254,7 @@ static bool consent_speaks(const struct query *q, const struct candidate *c,
     if (r == NO_RULE || a->grant_count == 0)
         return false;
     int g = consent_covering(a->grants, a->grant_count, &c->named, a->purpose,
-                             cls, false, a->now_ms);
+                             cls, (q->p->third & bit) != 0, a->now_ms);
     if (g < 0 && (q->p->companions & bit) != 0)
         g = companion_grant(q, c, r);
     if (g >= 0)
@@ -244,8 +268,9 @@ static bool refused(const struct query *q, const struct candidate *c,
     const struct policy_ask *a = q->ask;
     if (a->grant_count == 0)
         return false;
+    bool third = (q->p->third & class_bit(cls)) != 0;
     int g = consent_refusing(a->grants, a->grant_count, &c->named, a->purpose,
-                             cls, false, a->now_ms);
+                             cls, third, a->now_ms);
     if (g >= 0)
         v->grant = (int16_t)g;
     return g >= 0;
@@ -304,6 +329,9 @@ static void deny_all(const struct policy_ask *ask, struct decision *out)
 {
     memset(out, 0, sizeof(*out));
     out->asked = ask->classes;
+    out->predicates = ask->predicates;
+    out->session_classes = ask->session_classes;
+    out->glass_classes = ask->glass_classes;
     for (size_t i = 0; i < CLASS_MAX; i++)
         out->of[i] =
             (struct class_verdict){.rule = NO_RULE, .grant = -1, .basis = ""};
@@ -342,6 +370,7 @@ void policy_decide(const struct policy *p, const struct policy_ask *ask,
     q.p = p;
     q.ask = ask;
     q.variant = 0;
+    q.session = q.glass = 0;
     q.roles = 0;
     q.out = out;
     deny_all(ask, out);
@@ -351,158 +380,4 @@ void policy_decide(const struct policy *p, const struct policy_ask *ask,
     judge_all(&q, ask->classes & ~p->companions);
     judge_all(&q, ask->classes & p->companions);
     conclude(&q);
-}
-
-/* ---- what the tables say -------------------------------------------------*/
-
-const uint8_t *policy_digest(const struct policy *p)
-{
-    return p->digest;
-}
-
-bool policy_knows_purpose(const struct policy *p, const char *purpose)
-{
-    return policy_symbol(p, SYMBOL_PURPOSE, purpose) != NULL;
-}
-
-bool policy_knows_role(const struct policy *p, const char *role)
-{
-    const struct symbol *s = policy_symbol(p, SYMBOL_ROLE, role);
-    return s != NULL && (p->excluded >> s->index & 1) == 0;
-}
-
-static const struct symbol *symbol_named(const struct policy *p,
-                                         const char *code)
-{
-    for (int k = 0; k < SYMBOL_KINDS; k++) {
-        const struct symbol *s = policy_symbol(p, (enum symbol_kind)k, code);
-        if (s != NULL)
-            return s;
-    }
-    return NULL;
-}
-
-const char *policy_label_ja(const struct policy *p, const char *code)
-{
-    const struct symbol *s = symbol_named(p, code);
-    return s == NULL ? code : s->ja;
-}
-
-const char *policy_label_en(const struct policy *p, const char *code)
-{
-    const struct symbol *s = symbol_named(p, code);
-    return s == NULL ? code : s->en;
-}
-
-uint64_t policy_ceiling(const struct policy *p, const char *role)
-{
-    const struct symbol *s = policy_symbol(p, SYMBOL_ROLE, role);
-    return s == NULL ? 0 : p->ceiling[s->index];
-}
-
-size_t policy_rule_count(const struct policy *p)
-{
-    return p->rule_count;
-}
-
-const char *policy_rule_id(const struct policy *p, uint16_t rule)
-{
-    return rule < p->rule_count ? p->rule[rule].id : "DEFAULT";
-}
-
-const char *policy_rule_row(const struct policy *p, uint16_t rule)
-{
-    return rule < p->rule_count ? p->rule[rule].row : "";
-}
-
-/* ---- the sentence --------------------------------------------------------*/
-
-/* Some classes of a decision that have one reason. */
-struct reason {
-    uint64_t classes;
-    bool permit;
-    const char *ja, *en;
-};
-
-static struct reason reason_of(const struct policy *p, const struct decision *d,
-                               unsigned cls, uint64_t shown)
-{
-    const struct class_verdict *v = &d->of[cls];
-    struct reason r = {.permit = v->permit,
-                       .ja = err_ja(ERR_POL_NONE),
-                       .en = err_en(ERR_POL_NONE)};
-    if (v->rule < p->rule_count) {
-        r.ja = p->rule[v->rule].ja;
-        r.en = p->rule[v->rule].en;
-    }
-    for (unsigned c = 1; c < CLASS_MAX; c++)
-        if ((shown & class_bit(c)) && d->of[c].permit == v->permit &&
-            d->of[c].rule == v->rule)
-            r.classes |= class_bit(c);
-    return r;
-}
-
-static void add_labels(uint64_t classes, struct buf *ja, struct buf *en)
-{
-    const char *sep_ja = "", *sep_en = "";
-    for (unsigned c = 1; c < CLASS_MAX; c++) {
-        if ((classes & class_bit(c)) == 0)
-            continue;
-        buf_addf(ja, "%s%s", sep_ja, class_ja(c));
-        buf_addf(en, "%s%s", sep_en, class_en(c));
-        sep_ja = "、";
-        sep_en = "; ";
-    }
-}
-
-static void add_reason(const struct reason *r, struct buf *ja, struct buf *en)
-{
-    buf_adds(ja, r->permit ? "渡す情報: " : "渡さない情報: ");
-    buf_adds(en, en->n > 0 ? " " : "");
-    buf_adds(en, r->permit ? "Passed on: " : "Not passed on: ");
-    add_labels(r->classes, ja, en);
-    buf_addf(ja, "。%s", r->ja);
-    buf_addf(en, ". %s", r->en);
-}
-
-/* The groups of one kind, each class in the first group it belongs to. */
-static void add_reasons(const struct policy *p, const struct decision *d,
-                        uint64_t classes, struct buf *ja, struct buf *en)
-{
-    for (unsigned c = 1; c < CLASS_MAX; c++) {
-        if ((classes & class_bit(c)) == 0)
-            continue;
-        struct reason r = reason_of(p, d, c, classes);
-        add_reason(&r, ja, en);
-        classes &= ~r.classes;
-    }
-}
-
-/* Nothing is passed on: the first prohibition met, else the plain sentence,
- * and no list, because a list would tell what the event held. */
-static void add_nothing(const struct policy *p, const struct decision *d,
-                        struct buf *ja, struct buf *en)
-{
-    struct reason r = {.ja = err_ja(ERR_POL_NONE), .en = err_en(ERR_POL_NONE)};
-    for (unsigned c = CLASS_MAX - 1; c > 0; c--)
-        if ((d->asked & class_bit(c)) && d->of[c].rule < p->rule_count) {
-            r.ja = p->rule[d->of[c].rule].ja;
-            r.en = p->rule[d->of[c].rule].en;
-        }
-    buf_adds(ja, r.ja);
-    buf_adds(en, r.en);
-}
-
-void policy_explain(const struct policy *p, const struct decision *d,
-                    struct buf *ja, struct buf *en)
-{
-    if (d->error != ERR_OK) {
-        buf_adds(ja, err_ja(d->error));
-        buf_adds(en, err_en(d->error));
-    } else if (d->released == 0) {
-        add_nothing(p, d, ja, en);
-    } else {
-        add_reasons(p, d, d->released, ja, en);
-        add_reasons(p, d, d->withheld, ja, en);
-    }
 }

@@ -1,29 +1,33 @@
-/* policy_parse.c - the policy pack, from five tables to numbers and masks.
+/* policy_parse.c - the policy pack, from its tables to numbers and masks.
  *
  *   vocab.tsv    kind code ja en        the closed lists of words
- *   basis.tsv    code ja en article valid_from valid_to checked_by
- *   ceiling.tsv  role classes           the most a role may ever see
- *   minimum.tsv  purpose event classes  what a purpose needs of an event
  *   rules.tsv    id row layer effect event purpose role classes requires
  *                unless basis ja en from to
+ *   ceiling.tsv  role classes           the most a role may ever see
+ *   minimum.tsv  purpose event classes  what a purpose needs of an event
+ *   basis.tsv    code ja en article valid_from valid_to checked_by
+ *   breakglass.tsv, retention.tsv, authority.tsv: in policy_terms.c
  *
- * A cell that holds a set is a list of words by spaces; `*` is every one and
- * `!word` takes one out again. An event is NAME or NAME:VARIANT. Days are
- * inclusive and an empty day is open. There is no expression language: the
- * whole matrix of a pack can be counted out.
+ * There is no expression language: the whole matrix of a pack can be counted
+ * out. Events, variants and classes come from the schema; layers and
+ * predicates are words this program knows the meaning of. vocab.tsv labels all
+ * of them, so that a clerk finds every code in one place: a word that is not
+ * there, or is labelled otherwise than in the schema, is a fault.
  *
- * Events, variants and classes come from the schema; layers and predicates
- * are words this program knows the meaning of, so vocab.tsv only labels them.
- * Two kinds of words are special: a role_excluded can be named by a denial
- * but held by no agency, and a companion is a class that a consent need not
- * name, because it goes along with whatever the same rule lets pass.
+ * Three kinds of words are special: a role_excluded can be named by a denial
+ * but held by no agency; a companion is a class that a consent need not name,
+ * because it goes along with whatever the same rule lets pass; a third is a
+ * class about third persons, for which their own consent counts.
+ *
+ * The sentence `-` of a rule is the plain one: no ground to pass this on. A
+ * rule of the layer breakglass, or one that requires `breakglass` or
+ * `session`, counts only for the classes opened or named in the call.
  *
  * A pack with one fault is no pack: everything wrong is told, nothing is
  * loaded. What would only ever be a mistake is a fault too: a permit without
  * basis or in a layer that can only forbid, or for an excluded role; a role
- * without ceiling. */
-#include "hub/core/policy_table.h"
-#include "proto/base/tsv.h"
+ * without ceiling; a number this program asks for and does not find. */
+#include "hub/core/policy_load.h"
 #include "proto/wire/sign.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -32,9 +36,14 @@
 _Static_assert(ROLE_MAX == PURPOSE_MAX, "one limit for both");
 
 const char *const POLICY_FILE_NAMES[POLICY_FILES] = {
-    [POLICY_VOCAB] = "vocab.tsv",     [POLICY_RULES] = "rules.tsv",
-    [POLICY_CEILING] = "ceiling.tsv", [POLICY_MINIMUM] = "minimum.tsv",
+    [POLICY_VOCAB] = "vocab.tsv",
+    [POLICY_RULES] = "rules.tsv",
+    [POLICY_CEILING] = "ceiling.tsv",
+    [POLICY_MINIMUM] = "minimum.tsv",
     [POLICY_BASIS] = "basis.tsv",
+    [POLICY_BREAKGLASS] = "breakglass.tsv",
+    [POLICY_RETENTION] = "retention.tsv",
+    [POLICY_AUTHORITY] = "authority.tsv",
 };
 const char *const LAYER_NAMES[LAYERS] = {
     [LAYER_PROHIBIT] = "prohibit", [LAYER_PROTECT] = "protect",
@@ -44,10 +53,18 @@ const char *const LAYER_NAMES[LAYERS] = {
 };
 /* In the order of the bits of enum predicate. */
 static const char *const PREDICATE_NAMES[] = {
-    "address_protected", "chosen", "existing", "same_government",
-    "breakglass",        "asked",  "session",  "enabled_by_prefecture",
-    "unable_to_consent",
+    "address_protected", "chosen",      "existing", "same_government",
+    "breakglass",        "asked",       "session",  "enabled_by_prefecture",
+    "unable_to_consent", "responsible",
 };
+const char *policy_predicate_name(unsigned bit)
+{
+    for (size_t i = 0; i < NELEM(PREDICATE_NAMES); i++)
+        if (bit == 1u << i)
+            return PREDICATE_NAMES[i];
+    return "";
+}
+
 static const char *const COLUMNS[POLICY_FILES][16] = {
     [POLICY_VOCAB] = {"kind", "code", "ja", "en"},
     [POLICY_RULES] = {"id", "row", "layer", "effect", "event", "purpose",
@@ -57,29 +74,13 @@ static const char *const COLUMNS[POLICY_FILES][16] = {
     [POLICY_MINIMUM] = {"purpose", "event", "classes"},
     [POLICY_BASIS] = {"code", "ja", "en", "article", "valid_from", "valid_to",
                       "checked_by"},
+    [POLICY_BREAKGLASS] = {"kind", "code", "ja", "en", "value"},
+    [POLICY_RETENTION] = {"record", "ja", "en", "days", "basis", "checked_by",
+                          "mark"},
+    [POLICY_AUTHORITY] = {"function", "event", "purpose", "role", "place",
+                          "prefecture", "designated", "hc_city", "other",
+                          "article", "checked_by"},
 };
-
-/* The row being read, and where its faults are told. */
-struct load {
-    struct policy *p;
-    struct buf *why;
-    enum policy_file file;
-    size_t row, faults;
-    size_t use_room;
-};
-
-static void fault(struct load *l, const char *column, const char *sentence)
-{
-    l->faults++;
-    buf_addf(l->why, "%s:%zu: error %s: %s: %s\n", POLICY_FILE_NAMES[l->file],
-             tsv_line(l->p->file[l->file], l->row), err_code(ERR_POL_INVALID),
-             column, sentence);
-}
-
-static const char *cell(const struct load *l, const char *column)
-{
-    return tsv_cell(l->p->file[l->file], l->row, column);
-}
 
 /* ---- symbols -------------------------------------------------------------*/
 
@@ -104,7 +105,7 @@ const struct symbol *policy_symbol(const struct policy *p,
 }
 
 /* False when the table or the kind is full; the caller knows it is new. */
-static bool add_symbol(struct policy *p, struct symbol s, uint16_t limit)
+bool policy_add_symbol(struct policy *p, struct symbol s, uint16_t limit)
 {
     if (p->symbol_count == SYMBOL_MAX || s.index >= limit)
         return false;
@@ -148,7 +149,7 @@ static bool add_variants(struct policy *p, struct bucket *b,
                            .ja = e->values[i].name,
                            .en = e->values[i].name,
                            .index = (uint16_t)(b->variant_first + i)};
-        if (!add_symbol(p, s, UINT16_MAX))
+        if (!policy_add_symbol(p, s, UINT16_MAX))
             return false;
     }
     return true;
@@ -156,9 +157,18 @@ static bool add_variants(struct policy *p, struct bucket *b,
 
 static bool load_schema(struct policy *p)
 {
-    for (unsigned c = 1; c < CLASS_MAX; c++)
-        if (class_name(c)[0] != '\0')
-            p->known |= class_bit(c);
+    for (unsigned c = 1; c < CLASS_MAX; c++) {
+        struct symbol s = {.kind = SYMBOL_CLASS,
+                           .code = class_name(c),
+                           .ja = class_ja(c),
+                           .en = class_en(c),
+                           .index = (uint16_t)c};
+        if (s.code[0] == '\0')
+            continue;
+        p->known |= class_bit(c);
+        if (!policy_add_symbol(p, s, CLASS_MAX))
+            return false;
+    }
     for (size_t i = 0; i < SCHEMA_MESSAGE_COUNT; i++) {
         const struct schema_message *m = &SCHEMA_MESSAGES[i];
         if (m->event == 0)
@@ -168,107 +178,11 @@ static bool load_schema(struct policy *p)
                            .ja = m->ja,
                            .en = m->en,
                            .index = p->kind_count[SYMBOL_EVENT]};
-        if (!add_symbol(p, s, EVENTS_MAX) ||
+        if (!policy_add_symbol(p, s, EVENTS_MAX) ||
             !add_variants(p, &p->bucket[s.index], variants_of(m)))
             return false;
     }
     return true;
-}
-
-/* ---- cells ---------------------------------------------------------------*/
-
-#define WORD_MAX 96
-/* Takes the next word of a list; false at its end. A word too long is cut,
- * and is then unknown. */
-static bool take_word(const char **s, char word[WORD_MAX])
-{
-    *s += strspn(*s, " ");
-    size_t n = strcspn(*s, " "), keep = n < WORD_MAX ? n : WORD_MAX - 1;
-    memcpy(word, *s, keep);
-    word[keep] = '\0';
-    *s += n;
-    return n > 0;
-}
-
-/* The bit of a word of a kind, 0 when it is unknown. */
-typedef uint64_t bit_of(const struct policy *p, const char *word);
-
-static uint64_t symbol_bit(const struct policy *p, enum symbol_kind kind,
-                           const char *word)
-{
-    const struct symbol *s = policy_symbol(p, kind, word);
-    return s == NULL ? 0 : (uint64_t)1 << s->index;
-}
-
-static uint64_t role_bit(const struct policy *p, const char *word)
-{
-    return symbol_bit(p, SYMBOL_ROLE, word);
-}
-
-static uint64_t purpose_bit(const struct policy *p, const char *word)
-{
-    return symbol_bit(p, SYMBOL_PURPOSE, word);
-}
-
-static uint64_t predicate_bit(const struct policy *p, const char *word)
-{
-    return symbol_bit(p, SYMBOL_PREDICATE, word);
-}
-
-static uint64_t class_word_bit(const struct policy *p, const char *word)
-{
-    unsigned cls = class_from_name(word);
-    return cls == 0 ? 0 : class_bit(cls) & p->known;
-}
-
-static uint64_t all_of(const struct policy *p, enum symbol_kind kind)
-{
-    unsigned n = p->kind_count[kind];
-    return n == 64 ? UINT64_MAX : ((uint64_t)1 << n) - 1;
-}
-
-static uint64_t read_set(struct load *l, const char *column, bit_of *bit,
-                         uint64_t all)
-{
-    uint64_t set = 0;
-    char word[WORD_MAX];
-    for (const char *s = cell(l, column); take_word(&s, word);) {
-        bool out = word[0] == '!';
-        uint64_t b = strcmp(word, "*") == 0 ? all : bit(l->p, word + out);
-        if (b == 0)
-            fault(l, column, "an unknown word");
-        set = out ? set & ~b : set | b;
-    }
-    return set;
-}
-
-static uint64_t read_some(struct load *l, const char *column, bit_of *bit,
-                          uint64_t all)
-{
-    uint64_t set = read_set(l, column, bit, all);
-    if (set == 0)
-        fault(l, column, "names nothing");
-    return set;
-}
-
-static int32_t read_day(struct load *l, const char *column, int32_t open)
-{
-    const char *s = cell(l, column);
-    struct date d;
-    if (s[0] == '\0')
-        return open;
-    if (date_parse(slice_str(s), &d) == ERR_OK && d.day != 0)
-        return date_days(d);
-    fault(l, column, err_en(ERR_VAL_DATE_FORM));
-    return open;
-}
-
-static const char *read_text(struct load *l, const char *column)
-{
-    const char *s = cell(l, column);
-    if (s[0] == '\0')
-        fault(l, column, "is needed");
-    return s;
 }
 
 /* ---- vocab.tsv, basis.tsv, ceiling.tsv, minimum.tsv ----------------------*/
@@ -281,131 +195,114 @@ static int index_in(const char *const *names, size_t n, const char *code)
     return -1;
 }
 
-static void load_word(struct load *l, enum symbol_kind kind, uint16_t limit,
-                      const char *const *names, size_t names_count)
+static void add_word(struct load *l, enum symbol_kind kind, uint16_t limit,
+                     const char *const *names, size_t names_count)
 {
     struct symbol s = {.kind = kind,
-                       .code = read_text(l, "code"),
-                       .ja = read_text(l, "ja"),
-                       .en = read_text(l, "en"),
+                       .code = load_text(l, "code"),
+                       .ja = load_text(l, "ja"),
+                       .en = load_text(l, "en"),
                        .index = l->p->kind_count[kind]};
     if (kind <= SYMBOL_PURPOSE && strlen(s.code) >= ROLE_MAX)
-        fault(l, "code", err_en(ERR_VAL_TOO_LONG));
+        load_fault(l, "code", err_en(ERR_VAL_TOO_LONG));
     if (names != NULL) {
         int i = index_in(names, names_count, s.code);
         if (i < 0) {
-            fault(l, "code", "this program knows no such word");
+            load_fault(l, "code", "this program knows no such word");
             return;
         }
         s.index = (uint16_t)i;
     }
     if (policy_symbol(l->p, kind, s.code) != NULL)
-        fault(l, "code", "stands here twice");
-    else if (!add_symbol(l->p, s, limit))
-        fault(l, "code", "too many of this kind");
+        load_fault(l, "code", "stands here twice");
+    else if (!policy_add_symbol(l->p, s, limit))
+        load_fault(l, "code", "too many of this kind");
 }
 
 static void load_role(struct load *l, bool excluded)
 {
-    load_word(l, SYMBOL_ROLE, ROLES_MAX, NULL, 0);
+    add_word(l, SYMBOL_ROLE, ROLES_MAX, NULL, 0);
     if (excluded)
-        l->p->excluded |= role_bit(l->p, cell(l, "code"));
+        l->p->excluded |= load_role_bit(l->p, load_cell(l, "code"));
 }
 
-static void load_companion(struct load *l)
+static void add_class(struct load *l, uint64_t *set)
 {
-    uint64_t b = class_word_bit(l->p, cell(l, "code"));
+    uint64_t b = load_class_bit(l->p, load_cell(l, "code"));
     if (b == 0)
-        fault(l, "code", "no such class");
-    l->p->companions |= b;
+        load_fault(l, "code", "no such class");
+    *set |= b;
+}
+
+/* A word of the schema: here only so that it can be looked up. */
+static void label(struct load *l, enum symbol_kind kind)
+{
+    const char *code = load_text(l, "code");
+    struct symbol *s =
+        (struct symbol *)(uintptr_t)policy_symbol(l->p, kind, code);
+    if (s == NULL)
+        load_fault(l, "code", "the schemas know no such word");
+    else if (s->labelled)
+        load_fault(l, "code", "stands here twice");
+    else if (strcmp(s->ja, load_text(l, "ja")) != 0)
+        load_fault(l, "ja", "the schema labels it otherwise");
+    else if (strcmp(s->en, load_text(l, "en")) != 0)
+        load_fault(l, "en", "the schema labels it otherwise");
+    if (s != NULL)
+        s->labelled = true;
 }
 
 static void load_vocab(struct load *l)
 {
-    const char *kind = cell(l, "kind");
+    const char *kind = load_cell(l, "kind");
     if (strcmp(kind, "role") == 0)
         load_role(l, false);
     else if (strcmp(kind, "role_excluded") == 0)
         load_role(l, true);
     else if (strcmp(kind, "purpose") == 0)
-        load_word(l, SYMBOL_PURPOSE, PURPOSES_MAX, NULL, 0);
+        add_word(l, SYMBOL_PURPOSE, PURPOSES_MAX, NULL, 0);
     else if (strcmp(kind, "layer") == 0)
-        load_word(l, SYMBOL_LAYER, LAYERS, LAYER_NAMES, LAYERS);
+        add_word(l, SYMBOL_LAYER, LAYERS, LAYER_NAMES, LAYERS);
     else if (strcmp(kind, "predicate") == 0)
-        load_word(l, SYMBOL_PREDICATE, NELEM(PREDICATE_NAMES), PREDICATE_NAMES,
-                  NELEM(PREDICATE_NAMES));
+        add_word(l, SYMBOL_PREDICATE, NELEM(PREDICATE_NAMES), PREDICATE_NAMES,
+                 NELEM(PREDICATE_NAMES));
     else if (strcmp(kind, "companion") == 0)
-        load_companion(l);
+        add_class(l, &l->p->companions);
+    else if (strcmp(kind, "third") == 0)
+        add_class(l, &l->p->third);
+    else if (strcmp(kind, "class") == 0)
+        label(l, SYMBOL_CLASS);
+    else if (strcmp(kind, "event") == 0)
+        label(l, SYMBOL_EVENT);
     else
-        fault(l, "kind", "an unknown kind of word");
+        load_fault(l, "kind", "an unknown kind of word");
 }
 
 static void load_basis(struct load *l)
 {
     uint16_t i = l->p->kind_count[SYMBOL_BASIS];
-    load_word(l, SYMBOL_BASIS, BASES_MAX, NULL, 0);
+    add_word(l, SYMBOL_BASIS, BASES_MAX, NULL, 0);
     if (l->p->kind_count[SYMBOL_BASIS] == i)
         return;
     l->p->basis[i] =
-        (struct basis){.code = cell(l, "code"),
-                       .from_day = read_day(l, "valid_from", INT32_MIN),
-                       .to_day = read_day(l, "valid_to", INT32_MAX)};
+        (struct basis){.code = load_cell(l, "code"),
+                       .from_day = load_day(l, "valid_from", INT32_MIN),
+                       .to_day = load_day(l, "valid_to", INT32_MAX)};
 }
 
 static void load_ceiling(struct load *l)
 {
-    const struct symbol *s = policy_symbol(l->p, SYMBOL_ROLE, cell(l, "role"));
-    uint64_t classes = read_some(l, "classes", class_word_bit, l->p->known);
+    const struct symbol *s =
+        policy_symbol(l->p, SYMBOL_ROLE, load_cell(l, "role"));
+    uint64_t classes = load_some(l, "classes", load_class_bit, l->p->known);
     if (s == NULL)
-        fault(l, "role", "no such role");
+        load_fault(l, "role", "no such role");
     else if (l->p->excluded >> s->index & 1)
-        fault(l, "role", "an excluded role has no ceiling");
+        load_fault(l, "role", "an excluded role has no ceiling");
     else if (l->p->ceiling[s->index] != 0)
-        fault(l, "role", "stands here twice");
+        load_fault(l, "role", "stands here twice");
     else
         l->p->ceiling[s->index] = classes;
-}
-
-/* Calls use for every event of the cell; variant 0 is any. */
-typedef void event_use(struct load *l, uint16_t event, uint16_t variant,
-                       void *ctx);
-
-static void read_event(struct load *l, char *word, event_use *use, void *ctx)
-{
-    char *colon = strchr(word, ':');
-    if (colon != NULL)
-        *colon = '\0';
-    const struct symbol *v = NULL, *e = policy_symbol(l->p, SYMBOL_EVENT, word);
-    if (e == NULL) {
-        fault(l, "event", "no such event");
-        return;
-    }
-    const struct bucket *b = &l->p->bucket[e->index];
-    if (colon != NULL) {
-        v = policy_symbol(l->p, SYMBOL_VARIANT, colon + 1);
-        if (v == NULL ||
-            (uint16_t)(v->index - b->variant_first) >= b->variant_count) {
-            fault(l, "event", "the event has no such variant");
-            return;
-        }
-    }
-    use(l, e->index, v == NULL ? 0 : v->index, ctx);
-}
-
-static void read_events(struct load *l, event_use *use, void *ctx)
-{
-    size_t n = 0;
-    char word[WORD_MAX];
-    for (const char *s = cell(l, "event"); take_word(&s, word); n++) {
-        if (strcmp(word, "*") != 0) {
-            read_event(l, word, use, ctx);
-            continue;
-        }
-        for (uint16_t e = 0; e < l->p->kind_count[SYMBOL_EVENT]; e++)
-            use(l, e, 0, ctx);
-    }
-    if (n == 0)
-        fault(l, "event", "names nothing");
 }
 
 struct needed {
@@ -417,7 +314,7 @@ static void add_needed(struct load *l, uint16_t event, uint16_t variant,
 {
     const struct needed *n = ctx;
     if (variant != 0)
-        fault(l, "event", "the minimum knows no variants");
+        load_fault(l, "event", "the minimum knows no variants");
     for (unsigned i = 0; i < l->p->kind_count[SYMBOL_PURPOSE]; i++)
         if (n->purposes >> i & 1)
             l->p->minimum[event][i] |= n->classes;
@@ -426,10 +323,10 @@ static void add_needed(struct load *l, uint16_t event, uint16_t variant,
 static void load_minimum(struct load *l)
 {
     struct needed n = {
-        .purposes =
-            read_some(l, "purpose", purpose_bit, all_of(l->p, SYMBOL_PURPOSE)),
-        .classes = read_some(l, "classes", class_word_bit, l->p->known)};
-    read_events(l, add_needed, &n);
+        .purposes = load_some(l, "purpose", load_purpose_bit,
+                              load_every(l->p, SYMBOL_PURPOSE)),
+        .classes = load_some(l, "classes", load_class_bit, l->p->known)};
+    load_events(l, add_needed, &n);
 }
 
 /* ---- rules.tsv -----------------------------------------------------------*/
@@ -442,7 +339,7 @@ static void add_use(struct load *l, uint16_t event, uint16_t variant, void *ctx)
         size_t room = l->use_room * 2 + 64;
         struct rule_use *u = realloc(p->use, room * sizeof(*u));
         if (u == NULL) {
-            fault(l, "event", err_en(ERR_NOMEM));
+            load_fault(l, "event", err_en(ERR_NOMEM));
             return;
         }
         p->use = u;
@@ -455,67 +352,82 @@ static void add_use(struct load *l, uint16_t event, uint16_t variant, void *ctx)
 static void read_effect(struct load *l, struct rule *r)
 {
     const struct symbol *s =
-        policy_symbol(l->p, SYMBOL_LAYER, cell(l, "layer"));
+        policy_symbol(l->p, SYMBOL_LAYER, load_cell(l, "layer"));
     if (s == NULL)
-        fault(l, "layer", "no such layer");
+        load_fault(l, "layer", "no such layer");
     else
         r->layer = (enum layer)s->index;
-    const char *effect = cell(l, "effect");
+    const char *effect = load_cell(l, "effect");
     r->permit = strcmp(effect, "permit") == 0;
     if (!r->permit && strcmp(effect, "deny") != 0)
-        fault(l, "effect", "must be permit or deny");
+        load_fault(l, "effect", "must be permit or deny");
     if (s != NULL && r->permit && r->layer <= LAYER_PROTECT)
-        fault(l, "effect", "this layer can only deny");
+        load_fault(l, "effect", "this layer can only deny");
 }
 
 static void read_roles(struct load *l, struct rule *r)
 {
-    uint64_t all = all_of(l->p, SYMBOL_ROLE);
-    r->roles =
-        read_some(l, "role", role_bit, r->permit ? all & ~l->p->excluded : all);
+    uint64_t all = load_every(l->p, SYMBOL_ROLE);
+    r->roles = load_some(l, "role", load_role_bit,
+                         r->permit ? all & ~l->p->excluded : all);
     if (r->permit && (r->roles & l->p->excluded) != 0)
-        fault(l, "role", "an excluded role can be permitted nothing");
+        load_fault(l, "role", "an excluded role can be permitted nothing");
 }
 
 static void read_basis(struct load *l, struct rule *r)
 {
-    const char *code = cell(l, "basis");
+    const char *code = load_cell(l, "basis");
     const struct symbol *s = policy_symbol(l->p, SYMBOL_BASIS, code);
     r->basis = s == NULL ? NO_BASIS : s->index;
     if (s == NULL && (r->permit || code[0] != '\0'))
-        fault(l, "basis", "no such basis");
+        load_fault(l, "basis", "no such basis");
 }
 
 static void read_id(struct load *l, struct rule *r)
 {
-    r->id = read_text(l, "id");
-    r->row = read_text(l, "row");
+    r->id = load_text(l, "id");
+    r->row = load_text(l, "row");
     for (size_t i = 0; i < l->p->rule_count; i++)
         if (strcmp(l->p->rule[i].id, r->id) == 0) {
-            fault(l, "id", "stands here twice");
+            load_fault(l, "id", "stands here twice");
             return;
         }
+}
+
+/* Plain in both languages or in neither, and never what is passed on. */
+static void read_sentence(struct load *l, struct rule *r)
+{
+    r->ja = load_text(l, "ja");
+    r->en = load_text(l, "en");
+    r->plain = strcmp(r->ja, "-") == 0;
+    if (r->plain != (strcmp(r->en, "-") == 0))
+        load_fault(l, "en", "plain in one language only");
+    if (r->plain && r->permit)
+        load_fault(l, "ja", "a permit needs a sentence");
 }
 
 static void load_rule(struct load *l)
 {
     struct policy *p = l->p;
-    uint64_t predicates = all_of(p, SYMBOL_PREDICATE);
+    uint64_t predicates = load_every(p, SYMBOL_PREDICATE);
     struct rule r = {0};
     read_id(l, &r);
     read_effect(l, &r);
-    r.purposes =
-        read_some(l, "purpose", purpose_bit, all_of(p, SYMBOL_PURPOSE));
+    r.purposes = load_some(l, "purpose", load_purpose_bit,
+                           load_every(p, SYMBOL_PURPOSE));
     read_roles(l, &r);
-    r.classes = read_some(l, "classes", class_word_bit, p->known);
-    r.requires = (unsigned)read_set(l, "requires", predicate_bit, predicates);
-    r.unless = (unsigned)read_set(l, "unless", predicate_bit, predicates);
+    r.classes = load_some(l, "classes", load_class_bit, p->known);
+    r.requires =
+        (unsigned)load_set(l, "requires", load_predicate_bit, predicates);
+    r.unless = (unsigned)load_set(l, "unless", load_predicate_bit, predicates);
     read_basis(l, &r);
-    r.ja = read_text(l, "ja");
-    r.en = read_text(l, "en");
-    r.from_day = read_day(l, "from", INT32_MIN);
-    r.to_day = read_day(l, "to", INT32_MAX);
-    read_events(l, add_use, NULL);
+    read_sentence(l, &r);
+    r.by_session = (r.requires & PRED_SESSION) != 0;
+    r.by_glass =
+        r.layer == LAYER_BREAKGLASS || (r.requires & PRED_BREAKGLASS) != 0;
+    r.from_day = load_day(l, "from", INT32_MIN);
+    r.to_day = load_day(l, "to", INT32_MAX);
+    load_events(l, add_use, NULL);
     p->rule[p->rule_count++] = r;
 }
 
@@ -540,7 +452,7 @@ static void fill_buckets(struct load *l)
             b->first = (uint32_t)i;
         if (++b->count > BUCKET_MAX) {
             l->row = p->use[i].rule;
-            fault(l, "event", "too many rules for one event");
+            load_fault(l, "event", "too many rules for one event");
             return;
         }
     }
@@ -610,6 +522,10 @@ static enum err load_all(struct load *l)
     check_ceilings(l);
     each_row(l, POLICY_MINIMUM, load_minimum);
     enum err e = load_rules(l);
+    each_row(l, POLICY_BREAKGLASS, load_breakglass);
+    each_row(l, POLICY_RETENTION, load_retention);
+    each_row(l, POLICY_AUTHORITY, load_authority);
+    load_check_terms(l);
     if (e == ERR_OK && l->faults > 0)
         e = ERR_POL_INVALID;
     return e;

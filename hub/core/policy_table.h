@@ -1,5 +1,6 @@
-/* policy_table.h - the compiled policy, shared by policy_parse.c (which makes
- * it) and policy.c (which decides by it). Nobody else includes it.
+/* policy_table.h - the compiled policy, shared by those who make it
+ * (policy_parse.c, policy_terms.c), decide by it (policy.c) and tell what it
+ * says (policy_tell.c). Nobody else includes it.
  *
  * Every code becomes a small number, every set of codes a mask, and the rules
  * lie in one bucket per event, so that a decision touches a dozen rules and
@@ -16,15 +17,18 @@ enum symbol_kind {
     SYMBOL_BASIS,
     SYMBOL_LAYER,
     SYMBOL_PREDICATE,
+    SYMBOL_REASON,
+    SYMBOL_CLASS,
     SYMBOL_KINDS
 };
 struct symbol {
     enum symbol_kind kind;
     const char *code, *ja, *en; /* borrowed from the files or the schema */
     uint16_t index;             /* within its kind; variants from 1 */
+    bool labelled;              /* an event or class that vocab.tsv names */
 };
-#define SYMBOL_MAX 512
-#define SYMBOL_SLOTS 1024 /* a power of two above SYMBOL_MAX */
+#define SYMBOL_MAX 768
+#define SYMBOL_SLOTS 2048 /* a power of two above SYMBOL_MAX */
 
 /* In the order in which they speak; refusals stand between m106 and consent. */
 enum layer {
@@ -46,7 +50,9 @@ struct rule {
     bool permit;
     uint64_t purposes, roles, classes;
     unsigned requires, unless;
-    uint16_t basis; /* NO_BASIS: none, only when it denies */
+    bool by_session, by_glass; /* counts for those classes only */
+    bool plain;                /* says no more than that there is no ground */
+    uint16_t basis;            /* NO_BASIS: none, only when it denies */
     int32_t from_day, to_day;
 };
 #define NO_BASIS 0xffff
@@ -65,11 +71,24 @@ struct basis {
     const char *code;
     int32_t from_day, to_day;
 };
+/* A number by its name. */
+struct limit {
+    const char *name;
+    int64_t value;
+};
 
 #define ROLES_MAX 64
 #define PURPOSES_MAX 64
 #define EVENTS_MAX 128
 #define BASES_MAX 64
+#define REASONS_MAX 16
+#define LIMITS_MAX 64
+#define FUNCTIONS_MAX 64
+/* Which authority an event means. */
+struct function {
+    struct policy_function f;
+    uint64_t events[EVENTS_MAX / 64], purposes, roles;
+};
 struct policy {
     struct tsv *file[POLICY_FILES];
     uint8_t digest[32];
@@ -79,8 +98,9 @@ struct policy {
     uint16_t kind_count[SYMBOL_KINDS];
     uint64_t excluded;   /* roles no agency can have */
     uint64_t companions; /* classes a consent need not name */
+    uint64_t third;      /* classes of third persons */
     uint64_t known;      /* classes of the schema */
-    uint64_t ceiling[ROLES_MAX];
+    uint64_t ceiling[ROLES_MAX], glass[ROLES_MAX];
     uint64_t minimum[EVENTS_MAX][PURPOSES_MAX];
     struct basis basis[BASES_MAX];
     struct rule *rule;
@@ -88,6 +108,10 @@ struct policy {
     struct rule_use *use; /* by event, then in the order of the file */
     size_t use_count;
     struct bucket bucket[EVENTS_MAX];
+    struct limit limit[LIMITS_MAX];
+    size_t limit_count;
+    struct function function[FUNCTIONS_MAX];
+    size_t function_count;
 };
 /* NULL when there is none. */
 const struct symbol *policy_symbol(const struct policy *p,

@@ -256,7 +256,7 @@ static const char *const VARIANTS[] = {
     "",           "MP_ADMIT",          "MP_RENEW",
     "MP_END",     "PERIODIC",          "SOCHI_CEASE",
     "REGISTERED", "UNREGISTERED_ABLE", "UNREGISTERED_UNABLE"};
-#define UNPROTECTED (0x1ffu & ~PRED_ADDRESS_PROTECTED)
+#define UNPROTECTED (0x3ffu & ~PRED_ADDRESS_PROTECTED)
 static const unsigned FACTS[] = {UNPROTECTED, 0, ENABLED,
                                  PRED_ADDRESS_PROTECTED | PRED_CHOSEN | SAME};
 
@@ -854,6 +854,22 @@ static void pack_small(struct pack *k, const char *rules)
     pack_set(k, POLICY_MINIMUM, "purpose\tevent\tclasses\nP\t*\t*\n");
     pack_set(k, POLICY_RULES, RULE_HEAD);
     buf_adds(&k->file[POLICY_RULES], rules);
+    pack_set(k, POLICY_BREAKGLASS,
+             "kind\tcode\tja\ten\tvalue\n"
+             "role\tA\ta\ta\tG_ID\nreason\tFIRE\tf\tf\t\n"
+             "limit\tminutes\tl\tl\t60\nlimit\textensions\tl\tl\t1\n"
+             "limit\tstep_up_minutes\tl\tl\t5\n"
+             "limit\ttext_characters\tl\tl\t20\n"
+             "limit\ttexts_compared\tl\tl\t5\n"
+             "limit\treview_hours\tl\tl\t72\n");
+    pack_set(k, POLICY_RETENTION,
+             "record\tja\ten\tdays\tbasis\tchecked_by\tmark\n"
+             "consent_longest\tl\tl\t731\t\t\t\n"
+             "consent_reminder\tl\tl\t30\t\t\t\n"
+             "paper_after_oral\tl\tl\t3\t\t\t\n");
+    pack_set(k, POLICY_AUTHORITY,
+             "function\tevent\tpurpose\trole\tplace\tprefecture\t"
+             "designated\thc_city\tother\tarticle\tchecked_by\n");
 }
 
 static struct decision decide_small(const struct policy *p, const char *role1,
@@ -870,6 +886,7 @@ static struct decision decide_small(const struct policy *p, const char *role1,
                              .role = role,
                              .classes = classes("G_META G_ID G_ADM"),
                              .predicates = facts,
+                             .glass_classes = classes("G_ID"),
                              .grants = g,
                              .grant_count = n,
                              .now_ms = NOW,

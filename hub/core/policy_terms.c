@@ -1,0 +1,172 @@
+/* policy_terms.c - the terms around the rules: numbers, and who is in charge.
+ *
+ *   breakglass.tsv  kind code ja en value
+ *     role    what the role may open: classes, within its ceiling
+ *     reason  a reason one may give; value is empty
+ *     limit   a number this program asks for: minutes, hours, characters
+ *   retention.tsv   record ja en days basis checked_by mark
+ *     days a record is kept, and other terms counted in days; a record whose
+ *     term somebody else's rule sets has `-`
+ *   authority.tsv   function event purpose role place prefecture designated
+ *                   hc_city other article checked_by
+ *     which authority acts for an event: the first place known of a list by
+ *     spaces, then by the kind of that municipality `self`, `prefecture`, both
+ *     or `-`. The first row that speaks of event, purpose and role decides. */
+#include "hub/core/policy_load.h"
+#include <assert.h>
+#include <string.h>
+
+static const char *const NEEDED[] = {
+    "minutes",         "extensions",       "step_up_minutes",
+    "text_characters", "texts_compared",   "review_hours",
+    "consent_longest", "consent_reminder", "paper_after_oral",
+};
+static const char *const PLACES[] = {"sender", "resident", "present", "shikyu",
+                                     "plan"};
+static const char *const KINDS[PLACE_KINDS] = {
+    [PLACE_PREFECTURE] = "prefecture",
+    [PLACE_DESIGNATED] = "designated",
+    [PLACE_HC_CITY] = "hc_city",
+    [PLACE_OTHER] = "other",
+};
+
+static void add_limit(struct load *l, const char *column, const char *number)
+{
+    struct policy *p = l->p;
+    const char *name = load_text(l, column);
+    if (policy_limit(p, name) >= 0) {
+        load_fault(l, column, "stands here twice");
+        return;
+    }
+    if (p->limit_count == LIMITS_MAX) {
+        load_fault(l, column, "too many of this kind");
+        return;
+    }
+    p->limit[p->limit_count++] = (struct limit){name, load_number(l, number)};
+}
+
+/* ---- breakglass.tsv ------------------------------------------------------*/
+
+static void add_opener(struct load *l)
+{
+    struct policy *p = l->p;
+    const char *code = load_text(l, "code");
+    const struct symbol *s = policy_symbol(p, SYMBOL_ROLE, code);
+    uint64_t classes = load_classes(l, "value");
+    if (s == NULL)
+        load_fault(l, "code", "no such role");
+    else if (p->glass[s->index] != 0)
+        load_fault(l, "code", "stands here twice");
+    else if ((classes & ~p->ceiling[s->index]) != 0)
+        load_fault(l, "value", "beyond the ceiling of the role");
+    else
+        p->glass[s->index] = classes;
+}
+
+static void add_reason(struct load *l)
+{
+    struct symbol s = {.kind = SYMBOL_REASON,
+                       .code = load_text(l, "code"),
+                       .ja = load_text(l, "ja"),
+                       .en = load_text(l, "en")};
+    if (policy_symbol(l->p, s.kind, s.code) != NULL)
+        load_fault(l, "code", "stands here twice");
+    else if (!policy_add_symbol(l->p, s, REASONS_MAX))
+        load_fault(l, "code", "too many of this kind");
+}
+
+void load_breakglass(struct load *l)
+{
+    const char *kind = load_cell(l, "kind");
+    load_text(l, "ja");
+    load_text(l, "en");
+    if (strcmp(kind, "role") == 0)
+        add_opener(l);
+    else if (strcmp(kind, "reason") == 0)
+        add_reason(l);
+    else if (strcmp(kind, "limit") == 0)
+        add_limit(l, "code", "value");
+    else
+        load_fault(l, "kind", "an unknown kind of word");
+}
+
+/* ---- retention.tsv -------------------------------------------------------*/
+
+void load_retention(struct load *l)
+{
+    load_text(l, "ja");
+    load_text(l, "en");
+    if (strcmp(load_text(l, "days"), "-") != 0)
+        add_limit(l, "record", "days");
+}
+
+void load_check_terms(struct load *l)
+{
+    for (size_t i = 0; i < NELEM(NEEDED); i++) {
+        if (policy_limit(l->p, NEEDED[i]) >= 0)
+            continue;
+        l->faults++;
+        buf_addf(l->why, "%s, %s: error %s: %s is missing\n",
+                 POLICY_FILE_NAMES[POLICY_BREAKGLASS],
+                 POLICY_FILE_NAMES[POLICY_RETENTION], err_code(ERR_POL_INVALID),
+                 NEEDED[i]);
+    }
+}
+
+/* ---- authority.tsv -------------------------------------------------------*/
+
+static void check_places(struct load *l)
+{
+    char word[WORD_MAX];
+    for (const char *s = load_text(l, "place"); load_word(&s, word);) {
+        bool known = false;
+        for (size_t i = 0; i < NELEM(PLACES); i++)
+            known = known || strcmp(word, PLACES[i]) == 0;
+        if (!known)
+            load_fault(l, "place", "an unknown word");
+    }
+}
+
+static unsigned read_acts(struct load *l, const char *column)
+{
+    unsigned acts = 0;
+    char word[WORD_MAX];
+    for (const char *s = load_text(l, column); load_word(&s, word);) {
+        if (strcmp(word, "self") == 0)
+            acts |= AUTHORITY_SELF;
+        else if (strcmp(word, "prefecture") == 0)
+            acts |= AUTHORITY_PREFECTURE;
+        else if (strcmp(word, "-") != 0)
+            load_fault(l, column, "an unknown word");
+    }
+    return acts;
+}
+
+static void add_event(struct load *l, uint16_t event, uint16_t variant,
+                      void *ctx)
+{
+    struct function *f = ctx;
+    if (variant != 0)
+        load_fault(l, "event", "an authority knows no variants");
+    f->events[event / 64] |= (uint64_t)1 << event % 64;
+}
+
+void load_authority(struct load *l)
+{
+    struct policy *p = l->p;
+    struct function f = {
+        .f = {.function = load_text(l, "function"),
+              .place = load_cell(l, "place")},
+        .purposes = load_some(l, "purpose", load_purpose_bit,
+                              load_every(p, SYMBOL_PURPOSE)),
+        .roles = load_some(l, "role", load_role_bit,
+                           load_every(p, SYMBOL_ROLE) & ~p->excluded)};
+    check_places(l);
+    for (size_t i = 0; i < PLACE_KINDS; i++)
+        f.f.acts[i] = read_acts(l, KINDS[i]);
+    load_events(l, add_event, &f);
+    if (p->function_count == FUNCTIONS_MAX)
+        load_fault(l, "function", "too many of this kind");
+    else
+        p->function[p->function_count++] = f;
+}
