@@ -1,5 +1,6 @@
 /* intake.c - one event taken in: every check, the decision, its effects.
  *
+ *   another channel's? -> turned away, and nothing of it is kept
  *   open (walk, unpack, parts, commitments, content: proto/wire/event.c)
  *   -> who sent it, signature, lane, times -> seen before?
  *   -> facts -> step -> header, parts, case, grants, deliveries, deadlines,
@@ -572,6 +573,25 @@ void intake_malformed(struct hub *h, struct peer *from, enum err why)
     park_message(h, from, SLICE_NONE, why);
 }
 
+/* A report of abuse in a hospital (Mental Health and Welfare Act, art. 40-3)
+ * must leave no trace where the hospital or the hub could find it: no leaf,
+ * no parked item, no count, no line in a log. Only whoever sent it is told. */
+static bool is_of_another_channel(struct slice packed)
+{
+    const struct schema_message *m = schema_event(event_claimed_type(packed));
+    return m != NULL && m->channel[0] != '\0';
+}
+
+static void turn_away(struct hub *h, struct peer *from, struct slice packed)
+{
+    struct id id;
+    const uint8_t *about = claimed_id(packed, &id) ? id.b : NULL;
+    if (spend(h, from))
+        answer_error(h, from, ERR_EVT_CHANNEL, about, 0);
+    else
+        answer_error(h, from, ERR_RATE, about, RETRY_MS);
+}
+
 void intake(struct hub *h, struct peer *from, struct slice body)
 {
     struct arrival a = {.from = from};
@@ -582,9 +602,12 @@ void intake(struct hub *h, struct peer *from, struct slice body)
     enum err e = unpack(&pb__send__descriptor, body, &m);
     struct slice packed =
         e == ERR_OK ? pb_slice(((const Pb__Send *)m)->event) : SLICE_NONE;
-    if (e == ERR_OK)
+    bool ours = !is_of_another_channel(packed);
+    if (e == ERR_OK && ours)
         e = event_open(packed, &a.ev);
-    if (e == ERR_OK)
+    if (!ours)
+        turn_away(h, from, packed);
+    else if (e == ERR_OK)
         intake_event(h, &a);
     else
         park_message(h, from, packed, e);

@@ -9,7 +9,8 @@
  *
  * The schema digest is SHA-256 over a FileDescriptorSet of the files of our
  * package in order of name, as protoc gives them, without source_code_info:
- * comments and layout do not change it, anything else does.
+ * comments and layout do not change it, anything else does. state.proto is left
+ * out: it never travels, so a change there is of no concern to nodes.
  *
  * A process of a few milliseconds: what it allocates is never freed. */
 #include <assert.h>
@@ -54,8 +55,9 @@ struct message {
     uint32_t event, reissue_as;
     bool has_event, has_reissue, urgent, value, hub_only;
     const char *ja, *en;
-    bool on_path;    /* while looking for recursion */
-    unsigned height; /* 0: not yet known */
+    const char *channel; /* "": the hub's own */
+    bool on_path;        /* while looking for recursion */
+    unsigned height;     /* 0: not yet known */
 };
 struct enumeration {
     const File *file;
@@ -176,6 +178,7 @@ static struct message read_message(const File *file, const Message *d,
     m.value = flag_option(o, 5);
     m.reissue_as = number_option(o, 6, &m.has_reissue);
     m.hub_only = flag_option(o, 7);
+    m.channel = text_option(o, 8);
     m.field = read_fields(d);
     return m;
 }
@@ -426,6 +429,8 @@ static void check_event(struct gen *g, const struct message *m)
         refuse(g, m, NULL, "is both an event and a value");
     if (!labelled(m->ja, m->en))
         refuse(g, m, NULL, "has no event_ja or no event_en");
+    if (m->hub_only && *m->channel != '\0')
+        refuse(g, m, NULL, "is made by the hub, so it has no other channel");
     check_reissue(g, m);
 }
 
@@ -435,7 +440,7 @@ static void check_message(struct gen *g, const struct message *m)
         refuse(g, m, NULL, "extensions are not allowed");
     if (m->has_event)
         check_event(g, m);
-    else if (m->urgent || m->hub_only || m->has_reissue)
+    else if (m->urgent || m->hub_only || m->has_reissue || *m->channel != '\0')
         refuse(g, m, NULL, "has options of an event without being one");
     check_variant(g, m);
     for (size_t i = 0; i < m->d->n_field; i++) {
@@ -676,6 +681,8 @@ static void write_message(FILE *out, const struct message *m, size_t index,
     fprintf(out, ",\n     .urgent = %s, .hub_only = %s, .reissue_as = %" PRIu32,
             m->urgent ? "true" : "false", m->hub_only ? "true" : "false",
             m->reissue_as);
+    fputs(",\n     .channel = ", out);
+    write_text(out, m->channel);
     if (classes > 0)
         fprintf(out, ",\n     .classes = CLASSES_%zu, .class_count = %zu",
                 index, classes);
@@ -742,13 +749,18 @@ static void write_includes(FILE *out, const struct gen *g)
     }
 }
 
+static bool travels(const File *f)
+{
+    return is_ours(f) && strcmp(f->name, "tsunagi/v1/state.proto") != 0;
+}
+
 static void write_digest(FILE *out, const struct gen *g)
 {
     const Request *r = g->req;
     FileSet set = GOOGLE__PROTOBUF__FILE_DESCRIPTOR_SET__INIT;
     set.file = must(calloc(r->n_proto_file + 1, sizeof(*set.file)));
     for (size_t i = 0; i < r->n_proto_file; i++) {
-        if (!is_ours(r->proto_file[i]))
+        if (!travels(r->proto_file[i]))
             continue;
         r->proto_file[i]->source_code_info = NULL;
         set.file[set.n_file++] = r->proto_file[i];

@@ -360,6 +360,25 @@ static enum err open_event(struct event *ev, struct slice packed)
     return e == ERR_OK ? event_validate(ev->schema, ev->body, NULL) : e;
 }
 
+/* The first field of this number and wire type. */
+static bool find_field(struct slice message, uint32_t number, uint8_t wire,
+                       struct pb_field *f)
+{
+    while (message.n > 0 && unpack_field(&message, f) == ERR_OK)
+        if (f->number == number && f->wire == wire)
+            return true;
+    return false;
+}
+
+uint32_t event_claimed_type(struct slice packed)
+{
+    struct pb_field header, type;
+    return find_field(packed, 1, 2, &header) &&
+                   find_field(header.value, 4, 0, &type)
+               ? (uint32_t)type.varint
+               : 0;
+}
+
 enum err event_open(struct slice packed, struct event **out)
 {
     assert(out != NULL);

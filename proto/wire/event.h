@@ -37,6 +37,9 @@ struct event {
     uint8_t header_sha256[32];
     size_t body_bytes;
 };
+/* The type a packed Event claims, nothing else of it checked; 0 when it cannot
+ * be read. For turning an event away before it is looked into. */
+uint32_t event_claimed_type(struct slice packed);
 /* Opens a packed Event that must be whole (all parts of its type): wire walk,
  * canonical form, header shape, schema digest, parts against classes and
  * commitments, content. The signature is checked apart: key is looked up by

@@ -22,6 +22,7 @@ struct schema_message {
     const char *ja, *en;
     bool urgent, hub_only;
     uint32_t reissue_as;
+    const char *channel;    /* "": this hub's */
     const uint8_t *classes; /* of an event: ascending, without routing */
     size_t class_count;
     uint64_t class_mask;
@@ -41,7 +42,8 @@ extern const struct schema_message SCHEMA_MESSAGES[];
 extern const size_t SCHEMA_MESSAGE_COUNT;
 extern const struct schema_enum SCHEMA_ENUMS[];
 extern const size_t SCHEMA_ENUM_COUNT;
-extern const uint8_t SCHEMA_DIGEST[32]; /* SHA-256 of the descriptor set */
+extern const uint8_t SCHEMA_DIGEST[32]; /* SHA-256 of the descriptor set,
+                                          without state.proto */
 
 /* NULL when there is none. */
 const struct schema_message *schema_event(uint32_t type);

@@ -512,6 +512,40 @@ static void a_bad_event_is_answered_with_its_id(void **state) /* W-150 */
     buf_fini(&m);
 }
 
+/* A report of abuse, whole, broken or unreadable from its parts on. */
+static void another_channels_event_leaves_no_trace(void **state) /* W-119 */
+{
+    static const char *const TYPES[] = {"ABUSE_REPORTED", "ABUSE_FIGURES"};
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1");
+    struct store_counts before, after;
+    client_sync(h1, LANE_NORMAL);
+    assert_int_equal(store_counts(r->hub->store, &before), ERR_OK);
+    for (size_t i = 0; i < 6; i++) {
+        struct buf m = {0};
+        struct sent s;
+        struct id about;
+        uint32_t retry = 1;
+        sent(&s, h1, TYPES[i % 2], NULL, "person", NULL);
+        sent_to(&s, C1, "P_ABU");
+        sent_pack(&s, &m);
+        if (i / 2 == 1)
+            m.p[m.n - 1] ^= 1;
+        if (i / 2 == 2)
+            memset(m.p + m.n - 8, 0xff, 8);
+        client_send(h1, s.lane, VERB_SEND, buf_slice(&m));
+        assert_string_equal(want_error(h1, s.lane, &retry, &about),
+                            "E-EVT-020");
+        assert_int_equal(retry, 0);
+        if (i / 2 < 2)
+            assert_true(id_eq(about, s.d.event_id));
+        buf_fini(&m);
+    }
+    assert_int_equal(store_counts(r->hub->store, &after), ERR_OK);
+    assert_memory_equal(&before, &after, sizeof(before));
+    assert_int_equal(r->hub->count.malformed + r->hub->count.refused, 0);
+}
+
 static void what_is_too_large_is_answered(void **state) /* W-103 W-150 */
 {
     struct region *r = *state;
@@ -686,6 +720,7 @@ int main(void)
         REGION_TEST(the_unreadable_costs_the_budget_too),
         REGION_TEST(the_malformed_is_kept_and_answered),
         REGION_TEST(a_bad_event_is_answered_with_its_id),
+        REGION_TEST(another_channels_event_leaves_no_trace),
         REGION_TEST(what_is_too_large_is_answered),
         REGION_TEST(too_large_a_body_is_refused),
         REGION_TEST(a_new_consent_ends_the_one_it_replaces),

@@ -97,6 +97,11 @@ static const struct {
      "tsunagi/v1/bad.proto: A: is both an event and a value"},
     {"urgent without being an event", "message A { option (urgent) = true; optional string a = 1; }",
      "tsunagi/v1/bad.proto: A: has options of an event"},
+    {"an event of another channel", "message A { " EVENT(9001) "option (channel) = \"abuse\"; " OK_FIELD " }", NULL},
+    {"a channel without being an event", "message A { option (channel) = \"abuse\"; optional string a = 1; }",
+     "tsunagi/v1/bad.proto: A: has options of an event"},
+    {"a channel of the hub's own event", "message A { " EVENT(9001) "option (hub_only) = true; option (channel) = \"abuse\"; " OK_FIELD " }",
+     "tsunagi/v1/bad.proto: A: is made by the hub, so it has no other channel"},
     {"two variants", "message A { " EVENT(9001) "optional Sex a = 1 [(variant) = true, (cls) = G_ID, (ja) = \"あ\", (en) = \"a\"]; "
      "optional Sex b = 2 [(variant) = true, (cls) = G_ID, (ja) = \"あ\", (en) = \"a\"]; }",
      "tsunagi/v1/bad.proto: A.b: is a second variant"},
