@@ -72,14 +72,7 @@ const char *policy_code(const struct policy *p, enum policy_kind kind,
 
 /* ---- which authority is meant ---- */
 
-enum place_kind { /* of a municipality, and a prefecture itself */
-                  PLACE_PREFECTURE,
-                  PLACE_DESIGNATED,
-                  PLACE_HC_CITY, /* with a health centre of its own; special
-                                    wards too */
-                  PLACE_OTHER,
-                  PLACE_KINDS
-};
+/* enum place_kind: registry.h */
 #define AUTHORITY_SELF 1u       /* the place's own government acts */
 #define AUTHORITY_PREFECTURE 2u /* the prefecture it lies in acts */
 struct policy_function {

@@ -8,7 +8,7 @@ static uint8_t unknown[ID_BYTES] = {8};
 
 union body {
     ProtobufCMessage base;
-    Pb__FilingSubmitted largest;
+    uint8_t room[1024]; /* for the largest */
 };
 
 static void prepare(struct sent *s, union body *b, uint32_t type)
