@@ -4,22 +4,30 @@
 #include "hub/app/hub.h"
 #include <string.h>
 
-enum err deadline_apply(struct hub *h, struct id case_id,
+/* Deadlines that are about a person, whatever case they began in. */
+static bool of_person(enum deadline_kind kind)
+{
+    return kind == DEADLINE_CONSENT_END || kind >= DEADLINE_CONSENT_REMIND;
+}
+
+enum err deadline_apply(struct hub *h, struct id person, struct id case_id,
                         const struct effects *fx)
 {
+    const struct id none = {{0}};
     enum err e = ERR_OK;
     if (fx->deadline_count > 0)
         h->next_deadline_ms = 0; /* look again */
     for (size_t i = 0; i < fx->deadline_count && e == ERR_OK; i++) {
         const struct deadline_change *c = &fx->deadline[i];
-        struct deadline d = {
-            .case_id = case_id, .kind = c->kind, .due_ms = c->due_ms};
+        struct deadline d = {.kind = c->kind, .due_ms = c->due_ms};
+        d.person = of_person(c->kind) ? person : none;
+        d.case_id = of_person(c->kind) ? none : case_id;
         memcpy(d.ref, c->ref, ID_BYTES);
         if (c->start)
             e = store_deadline_start(h->store, &d);
         else
             e = store_deadline_stop(
-                h->store, case_id, c->kind,
+                h->store, d.case_id, d.person, c->kind,
                 id_is_zero(*(const struct id *)c->ref) ? NULL : c->ref);
     }
     return e;
@@ -29,7 +37,7 @@ static enum err fall_due(struct hub *h, const struct deadline *d)
 {
     struct known k = {0};
     struct facts f;
-    enum err e = known_load(h, (struct id){{0}}, d->case_id, &k);
+    enum err e = known_load(h, d->person, d->case_id, &k);
     if (e == ERR_OK) {
         known_facts(h, &k, NULL, &f);
         step_deadline(&f, d->kind, d->ref, h->now_ms, &h->fx);
@@ -44,9 +52,11 @@ static enum err fall_due(struct hub *h, const struct deadline *d)
         if (e == ERR_OK && h->fx.state != NULL)
             e = store_case_put(h->store, d->case_id, h->fx.state);
         if (e == ERR_OK)
-            e = deadline_apply(h, d->case_id, &h->fx);
+            e = deadline_apply(h, k.person, d->case_id, &h->fx);
         if (e == ERR_OK)
             e = issue_hub_events(h, &h->fx, &k, index);
+        if (e == ERR_OK && d->kind == DEADLINE_CONSENT_END)
+            e = sweep_person(h, d->person, SWEEP_EXPIRED, d->ref, index);
         effects_fini(&h->fx);
         h->pump = true;
     }

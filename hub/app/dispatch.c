@@ -1,7 +1,7 @@
 /* dispatch.c - one turn of the hub, from poll to send: the way of every
  * message, and where core, store and net meet.
  *
- *   poll -> control -> take in (urgent first) -> deadlines -> release
+ *   poll -> control -> take in (urgent first) -> deadlines -> sweep -> release
  *        -> commit, answers leave (turn.c) -> deliveries leave
  */
 #include "hub/app/hub.h"
@@ -98,6 +98,7 @@ void hub_turn(struct hub *h, int wait_ms)
     int urgent = receive(h, LANE_URGENT, TURN_EVENTS);
     receive(h, LANE_NORMAL, urgent > 0 ? TURN_BESIDE_URGENT : TURN_NORMAL);
     deadline_run(h);
+    sweep_run(h, urgent > 0);
     if (h->pump)
         release_pump(h);
     if (turn_commit(h))

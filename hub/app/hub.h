@@ -68,6 +68,7 @@ struct hub {
     bool note_unsaved;
     uint64_t next_deadline_ms; /* nothing falls due before; 0: look */
     bool pump;                 /* somebody may have something to fetch */
+    bool swept;                /* nothing is left to sweep */
     struct hub_counters count;
     struct effects fx; /* scratch: large */
     bool stop, reload;
@@ -113,8 +114,9 @@ enum err receipt_refused(const struct hub *h, const struct event *ev,
                          struct buf *out) MUST_CHECK;
 
 /* ---- deadline.c ---- */
-/* Starts and stops the deadlines of an effects record. */
-enum err deadline_apply(struct hub *h, struct id case_id,
+/* Starts and stops the deadlines of an effects record: of the case, or of the
+ * person, by their kind. */
+enum err deadline_apply(struct hub *h, struct id person, struct id case_id,
                         const struct effects *fx) MUST_CHECK;
 /* Runs those that have fallen due. */
 void deadline_run(struct hub *h);
@@ -126,17 +128,19 @@ struct known {
     bool named;                /* the person, by a token of the sender */
     struct grant *grants;
     size_t grant_count;
-    uint64_t generation;
-    bool address_protected;
+    struct person_facts about;
     Pb__CaseState *state;
 };
 enum err known_load(struct hub *h, struct id person, struct id case_id,
                     struct known *k) MUST_CHECK;
+/* Reads again what is known of the person. */
+enum err known_person(struct hub *h, struct known *k) MUST_CHECK;
 void known_fini(struct known *k);
 void known_facts(const struct hub *h, const struct known *k,
                  const struct node *sender, struct facts *f);
-/* What a recipient may have of a kept event now. Everything is denied when the
- * node that signed it is no longer in the registry. */
+/* What a recipient may have of a kept event now, in any role that the sender
+ * asked for. ERR_NODE_UNKNOWN in out: the node that signed it, or the
+ * recipient, is no longer in the registry. */
 enum err decide_kept(struct hub *h, const struct stored_event *ev,
                      const struct delivery *d, const struct known *k,
                      struct decision *out) MUST_CHECK;
@@ -161,10 +165,32 @@ enum err issue_event(struct hub *h, const struct issue *i,
 /* The hub's answers and releases of an effects record. */
 enum err issue_hub_events(struct hub *h, const struct effects *fx,
                           const struct known *k, uint64_t cites) MUST_CHECK;
-/* Tells holders, and stops what relied on a withdrawn consent (I-3). */
-enum err issue_withdrawal(struct hub *h, struct known *k,
-                          const uint8_t *consent_ref,
-                          uint64_t cites) MUST_CHECK;
+
+/* ---- withdraw.c: what must stop or come back ---- */
+enum sweep_why {
+    SWEEP_WITHDRAWN = 1, /* ref: the consent; NULL: every one of the person */
+    SWEEP_SUPERSEDED,    /* ref: the older one; holders are not told */
+    SWEEP_EXPIRED,       /* ref: the consent; what was released stays */
+    SWEEP_CLOSED,        /* ref: the meeting's case; its papers come back */
+    SWEEP_PROTECTED,     /* address protection */
+    SWEEP_PLACES,        /* another authority may be meant */
+    SWEEP_POLICY         /* person zero: everybody */
+};
+/* Something changed that earlier decisions rested on: what waits is decided
+ * again, what was released on ref and has lost its ground is called back, and
+ * who holds it is told. Written down here, done by sweep_run. */
+enum err sweep_person(struct hub *h, struct id person, enum sweep_why why,
+                      const uint8_t *ref, uint64_t cites) MUST_CHECK;
+/* How the sweep of a policy went: *done false while it runs. */
+enum err sweep_said(struct hub *h, uint64_t cites, bool *done,
+                    uint64_t *stopped, uint64_t *kept) MUST_CHECK;
+/* A slice of what there is to sweep; small beside urgent traffic. */
+void sweep_run(struct hub *h, bool urgent);
+/* Ends a delivery that may not go (any more). */
+enum err withhold(struct hub *h, struct delivery *d, uint64_t cites) MUST_CHECK;
+/* One that cannot be decided about, or that nobody fetched: a person looks. */
+enum err park_delivery(struct hub *h, struct delivery *d,
+                       enum err why) MUST_CHECK;
 
 /* ---- leaf.c: entries of the log ---- */
 /* A leaf filled with what every kind has. */

@@ -71,7 +71,8 @@ static enum err leaf_ingest(struct hub *h, struct arrival *a, enum err why)
     return e != ERR_OK ? e : store_leaf(h->store, &l, &a->leaf);
 }
 
-/* The leaf a consent event adds besides its INGEST; ref NULL: all consents. */
+/* The leaf an event about consents or the person adds besides its INGEST; ref
+ * NULL: all consents, or none. */
 static enum err leaf_consent(struct hub *h, struct arrival *a,
                              Pb__LeafKind kind, const uint8_t *consent_ref,
                              const char *purpose, uint64_t *index)
@@ -216,15 +217,16 @@ static enum err keep_event(struct hub *h, struct arrival *a)
 
 /* Every consent that stands. Refusals stay: who takes back what was agreed has
  * not agreed to what was refused. */
-static enum err withdraw_all(struct hub *h, const struct known *k, size_t *n)
+static enum err withdraw_all(struct hub *h, const struct known *k,
+                             uint64_t leaf, size_t *n)
 {
     enum err e = ERR_OK;
     *n = 0;
     for (size_t i = 0; i < k->grant_count && e == ERR_OK; i++) {
         size_t one = 0;
-        if (k->grants[i].kind == GRANT_GIVEN && !k->grants[i].withdrawn)
+        if (k->grants[i].kind == GRANT_GIVEN)
             e = store_grant_withdraw(h->store, k->person, k->grants[i].ref,
-                                     &one);
+                                     leaf, &one);
         *n += one;
     }
     return e;
@@ -234,47 +236,53 @@ static enum err withdraw_all(struct hub *h, const struct known *k, size_t *n)
 static enum err withdraw(struct hub *h, struct arrival *a, const uint8_t *ref,
                          uint64_t leaf)
 {
+    struct id person = a->known.person;
     size_t n;
     enum err e = ref == NULL
-                     ? withdraw_all(h, &a->known, &n)
-                     : store_grant_withdraw(h->store, a->known.person, ref, &n);
+                     ? withdraw_all(h, &a->known, leaf, &n)
+                     : store_grant_withdraw(h->store, person, ref, leaf, &n);
     if (e == ERR_OK && n == 0)
         return ERR_NOT_FOUND;
-    return e != ERR_OK ? e : issue_withdrawal(h, &a->known, ref, leaf);
+    return e != ERR_OK ? e
+                       : sweep_person(h, person, SWEEP_WITHDRAWN, ref, leaf);
 }
 
-/* A new consent in place of an older one: that one is withdrawn, and what
- * waits is decided again with both in view. */
+/* What a new one replaces ends without a word: it refuses nothing, and nobody
+ * is told; but what rested on it needs the new one now. */
+static enum err supersede(struct hub *h, struct arrival *a, const uint8_t *ref)
+{
+    uint64_t leaf;
+    size_t n;
+    enum err e =
+        leaf_consent(h, a, PB__LEAF_KIND__CONSENT_REVOKE, ref, NULL, &leaf);
+    if (e == ERR_OK)
+        e = store_grant_supersede(h->store, a->known.person, ref, leaf, &n);
+    if (e == ERR_OK && n == 0)
+        return ERR_NOT_FOUND;
+    return e != ERR_OK
+               ? e
+               : sweep_person(h, a->known.person, SWEEP_SUPERSEDED, ref, leaf);
+}
+
 static enum err add_grant(struct hub *h, struct arrival *a)
 {
     struct effects *fx = &h->fx;
     struct grant *g = &fx->grant;
-    bool replaces = !id_is_zero(*(const struct id *)fx->supersedes);
-    uint64_t revoked = 0;
     enum err e = ERR_OK;
-    if (replaces)
-        e = leaf_consent(h, a, PB__LEAF_KIND__CONSENT_REVOKE, fx->supersedes,
-                         NULL, &revoked);
+    if (!id_is_zero(*(const struct id *)fx->supersedes))
+        e = supersede(h, a, fx->supersedes);
     if (e == ERR_OK)
         e = leaf_consent(h, a,
-                         g->kind == GRANT_REFUSED
-                             ? PB__LEAF_KIND__CONSENT_REFUSAL
-                             : PB__LEAF_KIND__CONSENT_GRANT,
+                         g->kind == GRANT_GIVEN
+                             ? PB__LEAF_KIND__CONSENT_GRANT
+                             : PB__LEAF_KIND__CONSENT_REFUSAL,
                          g->ref, g->purpose, &g->leaf);
-    if (e == ERR_OK)
-        e = store_grant_add(h->store, a->known.person, g);
-    if (e == ERR_OK && replaces)
-        e = withdraw(h, a, fx->supersedes, revoked);
-    return e;
+    return e != ERR_OK ? e : store_grant_add(h->store, a->known.person, g);
 }
 
-static enum err apply_grant(struct hub *h, struct arrival *a)
+static enum err change_grants(struct hub *h, struct arrival *a)
 {
     struct effects *fx = &h->fx;
-    if (fx->grant_change == GRANT_NO_CHANGE)
-        return ERR_OK;
-    if (id_is_zero(a->known.person))
-        return ERR_EVT_TOKEN;
     if (fx->grant_change == GRANT_ADD)
         return add_grant(h, a);
     const uint8_t *ref =
@@ -282,6 +290,41 @@ static enum err apply_grant(struct hub *h, struct arrival *a)
     enum err e = leaf_consent(h, a, PB__LEAF_KIND__CONSENT_REVOKE, ref, NULL,
                               &fx->grant.leaf);
     return e != ERR_OK ? e : withdraw(h, a, ref, fx->grant.leaf);
+}
+
+static enum err change_person(struct hub *h, struct arrival *a)
+{
+    const struct effects *fx = &h->fx;
+    bool places = fx->person_change == PERSON_PLACES;
+    uint64_t leaf;
+    enum err e =
+        leaf_consent(h, a, PB__LEAF_KIND__PERSON_CHANGE, NULL, NULL, &leaf);
+    if (e == ERR_OK)
+        e = places
+                ? store_person_places(h->store, a->known.person, &fx->places)
+                : store_person_protect(h->store, a->known.person, fx->protect);
+    return e != ERR_OK ? e
+                       : sweep_person(h, a->known.person,
+                                      places ? SWEEP_PLACES : SWEEP_PROTECTED,
+                                      NULL, leaf);
+}
+
+/* What the event changes about the person: recipients are told on the facts
+ * as they are after it. */
+static enum err apply_person(struct hub *h, struct arrival *a)
+{
+    const struct effects *fx = &h->fx;
+    enum err e = ERR_OK;
+    if (fx->grant_change == GRANT_NO_CHANGE &&
+        fx->person_change == PERSON_NO_CHANGE)
+        return ERR_OK;
+    if (id_is_zero(a->known.person))
+        return ERR_EVT_TOKEN;
+    if (fx->grant_change != GRANT_NO_CHANGE)
+        e = change_grants(h, a);
+    if (e == ERR_OK && fx->person_change != PERSON_NO_CHANGE)
+        e = change_person(h, a);
+    return e != ERR_OK ? e : known_person(h, &a->known);
 }
 
 static enum err apply_recipients(struct hub *h, struct arrival *a)
@@ -326,15 +369,18 @@ static enum err apply(struct hub *h, struct arrival *a)
     if (e == ERR_OK)
         e = keep_event(h, a);
     if (e == ERR_OK)
-        e = apply_grant(h, a);
+        e = apply_person(h, a);
     if (e == ERR_OK && fx->state != NULL)
         e = store_case_put(h->store, a->known.case_id, fx->state);
     if (e == ERR_OK)
-        e = deadline_apply(h, a->known.case_id, fx);
+        e = deadline_apply(h, a->known.person, a->known.case_id, fx);
     if (e == ERR_OK)
         e = apply_recipients(h, a);
     if (e == ERR_OK)
         e = issue_hub_events(h, fx, &a->known, a->leaf);
+    if (e == ERR_OK && fx->recall_papers)
+        e = sweep_person(h, a->known.person, SWEEP_CLOSED, a->known.case_id.b,
+                         a->leaf);
     return e != ERR_OK ? e : park_event(h, a);
 }
 

@@ -1,5 +1,5 @@
 /* issue.c - what follows from an accepted event: facts loaded for core,
- * deliveries queued, events of the hub's own made, withdrawals carried out. */
+ * deliveries queued, events of the hub's own made. */
 #include "hub/app/hub.h"
 #include "proto/base/log.h"
 #include "proto/wire/unpack.h"
@@ -17,6 +17,17 @@
 
 /* ---- facts ---- */
 
+enum err known_person(struct hub *h, struct known *k)
+{
+    free(k->grants);
+    k->grants = NULL;
+    k->grant_count = 0;
+    enum err e = store_person(h->store, k->person, &k->about);
+    return e != ERR_OK
+               ? e
+               : store_grants(h->store, k->person, &k->grants, &k->grant_count);
+}
+
 enum err known_load(struct hub *h, struct id person, struct id case_id,
                     struct known *k)
 {
@@ -31,8 +42,7 @@ enum err known_load(struct hub *h, struct id person, struct id case_id,
             k->person = owner;
     }
     if (e == ERR_OK && !id_is_zero(k->person))
-        e = store_grants(h->store, k->person, &k->grants, &k->grant_count,
-                         &k->generation, &k->address_protected);
+        e = known_person(h, k);
     return e;
 }
 
@@ -53,7 +63,8 @@ void known_facts(const struct hub *h, const struct known *k,
         .clock_ok = h->clock_ok,
         .person_known = !id_is_zero(k->person),
         .person_named = k->named,
-        .address_protected = k->address_protected,
+        .address_protected = k->about.address_protected,
+        .places = k->about.places,
         .grants = k->grants,
         .grant_count = k->grant_count,
         .case_known = k->state != NULL,
@@ -73,10 +84,14 @@ enum err decide_kept(struct hub *h, const struct stored_event *ev,
         ev->hub_made ? NULL : registry_node(h->registry, ev->node);
     memset(out, 0, sizeof(*out));
     enum err e = event_look_inside(ev, &present, &variant);
-    if (e != ERR_OK || to == NULL || (sender == NULL && !ev->hub_made))
+    if (e != ERR_OK)
         return e;
+    if (to == NULL || (sender == NULL && !ev->hub_made)) {
+        out->error = ERR_NODE_UNKNOWN; /* a person should look (I-10) */
+        return ERR_OK;
+    }
     known_facts(h, k, sender, &f);
-    step_release(&f, schema_event(ev->type), variant, to, d->role, d->purpose,
+    step_release(&f, schema_event(ev->type), variant, to, d->wanted, d->purpose,
                  present, h->now_ms, out);
     return ERR_OK;
 }
@@ -156,6 +171,7 @@ static enum err queue(struct hub *h, const struct stored_event *e,
                          .expires_ms = h->now_ms + KEEP_MS};
     snprintf(d.agency, sizeof(d.agency), "%s", r->agency->code);
     snprintf(d.role, sizeof(d.role), "%s", r->role);
+    snprintf(d.wanted, sizeof(d.wanted), "%s", r->wanted);
     snprintf(d.purpose, sizeof(d.purpose), "%s", r->purpose);
     h->pump = true;
     return store_delivery_put(h->store, &d);
@@ -196,7 +212,7 @@ static enum err reissue(struct hub *h, const struct stored_event *e,
         struct issue i = {.type = from->reissue_as,
                           .body = body,
                           .to = r->agency,
-                          .role = r->role,
+                          .role = r->wanted,
                           .purpose = r->purpose,
                           .person = e->person,
                           .case_id = e->case_id,
@@ -299,6 +315,8 @@ enum err issue_event(struct hub *h, const struct issue *i,
         struct recipient r = {.agency = i->to};
         known_facts(h, k, NULL, &f);
         snprintf(r.purpose, sizeof(r.purpose), "%s", i->purpose);
+        snprintf(r.wanted, sizeof(r.wanted), "%s",
+                 i->role != NULL ? i->role : "");
         step_release(&f, ev->schema, ev->variant, i->to, i->role, i->purpose,
                      ev->present, h->now_ms, &r.decision);
         snprintf(r.role, sizeof(r.role), "%s", r.decision.role);
@@ -356,139 +374,5 @@ enum err issue_hub_events(struct hub *h, const struct effects *fx,
                           .cites = cites};
         e = issue_event(h, &i, &now);
     }
-    return e;
-}
-
-/* ---- withdrawal ---- */
-
-static enum err leaf_withheld(struct hub *h, const struct delivery *d,
-                              struct id person, uint64_t cites)
-{
-    Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__WITHHELD);
-    uint8_t handle[16];
-    uint64_t ref[2] = {d->decision_leaf, cites}, index;
-    l.peer = (char *)(uintptr_t)d->agency;
-    l.purpose = (char *)(uintptr_t)d->purpose;
-    l.n_ref = 2;
-    l.ref = ref;
-    l.reason = (char *)(uintptr_t)err_code(ERR_POL_NONE);
-    enum err e = leaf_subject(h, person, &l, handle);
-    return e != ERR_OK ? e : store_leaf(h->store, &l, &index);
-}
-
-/* Decides a waiting delivery again; stops it when nothing is left of it. With a
- * clock that is off nobody can tell: it is decided when it is released. */
-static enum err redecide(struct hub *h, struct delivery *d,
-                         const struct known *k, uint64_t cites)
-{
-    struct stored_event ev = {0};
-    struct known of_case = {0};
-    struct decision now;
-    enum err e = store_event_get(h->store, d->event_seq, &ev);
-    if (e == ERR_OK)
-        e = known_load(h, k->person, ev.case_id, &of_case);
-    if (e == ERR_OK)
-        e = decide_kept(h, &ev, d, &of_case, &now);
-    if (e == ERR_OK && now.released == 0 && now.error != ERR_POL_CLOCK) {
-        d->state = DELIVERY_WITHHELD;
-        h->count.withheld++;
-        e = store_delivery_update(h->store, d);
-        if (e == ERR_OK)
-            e = leaf_withheld(h, d, k->person, cites);
-    }
-    known_fini(&of_case);
-    stored_event_fini(&ev);
-    return e;
-}
-
-/* Tells every holder what it holds and may no longer use. */
-struct holders {
-    struct hub *h;
-    const struct known *k;
-    const uint8_t *ref;
-    uint64_t cites;
-    enum err e;
-    char agency[MAX_RECIPIENTS][AGENCY_MAX];
-    uint64_t classes[MAX_RECIPIENTS];
-    size_t n;
-};
-
-/* Only an agency that the consent names can hold anything that rests on it;
- * what others hold they hold by law, or by a consent that still stands. */
-static bool rests_on(const struct holders *hs, const char *agency)
-{
-    const struct agency *a = registry_agency(hs->h->registry, agency);
-    for (size_t i = 0; a != NULL && i < hs->k->grant_count; i++) {
-        const struct grant *g = &hs->k->grants[i];
-        if (g->kind == GRANT_GIVEN && grant_names(g, a) &&
-            (hs->ref == NULL || memcmp(g->ref, hs->ref, ID_BYTES) == 0))
-            return true;
-    }
-    return false;
-}
-
-static bool collect_holder(void *ctx, const char *agency, uint64_t classes)
-{
-    const uint64_t identity =
-        class_bit(PB__DATA_CLASS__G_ID) | class_bit(PB__DATA_CLASS__G_ID_GIVEN);
-    struct holders *hs = ctx;
-    if ((classes & identity) == 0 || !rests_on(hs, agency))
-        return true; /* never knew whom it was about: nothing to tell (I-13) */
-    if (hs->n == MAX_RECIPIENTS)
-        return false;
-    snprintf(hs->agency[hs->n], AGENCY_MAX, "%s", agency);
-    hs->classes[hs->n++] = classes;
-    return true;
-}
-
-static enum err tell_holder(struct holders *hs, size_t at)
-{
-    Pb__ConsentWithdrawn b = PB__CONSENT_WITHDRAWN__INIT;
-    Pb__DataClass held[CLASS_MAX];
-    const struct agency *to = registry_agency(hs->h->registry, hs->agency[at]);
-    if (to == NULL)
-        return ERR_OK;
-    for (unsigned c = 1; c < CLASS_MAX; c++)
-        if ((hs->classes[at] & class_bit(c)) != 0)
-            held[b.n_classes++] = (Pb__DataClass)c;
-    b.classes = held;
-    if (hs->ref != NULL) {
-        b.has_consent_ref = 1;
-        b.consent_ref =
-            (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)hs->ref};
-    } else {
-        b.has_all = 1;
-        b.all = 1;
-    }
-    struct issue i = {.type = 1203,
-                      .body = &b.base,
-                      .to = to,
-                      .purpose = "P_ACC",
-                      .person = hs->k->person,
-                      .cites = hs->cites};
-    return issue_event(hs->h, &i, hs->k);
-}
-
-enum err issue_withdrawal(struct hub *h, struct known *k,
-                          const uint8_t *consent_ref, uint64_t cites)
-{
-    struct delivery *due = NULL;
-    size_t n = 0;
-    free(k->grants);
-    k->grants = NULL;
-    enum err e = store_grants(h->store, k->person, &k->grants, &k->grant_count,
-                              &k->generation, &k->address_protected);
-    /* first who holds something: what was sent and not acknowledged counts,
-     * and is about to be stopped */
-    struct holders hs = {.h = h, .k = k, .ref = consent_ref, .cites = cites};
-    if (e == ERR_OK)
-        e = store_holders(h->store, k->person, collect_holder, &hs);
-    if (e == ERR_OK)
-        e = store_delivery_of_person(h->store, k->person, &due, &n);
-    for (size_t i = 0; i < n && e == ERR_OK; i++)
-        e = redecide(h, &due[i], k, cites);
-    free(due);
-    for (size_t i = 0; i < hs.n && e == ERR_OK; i++)
-        e = tell_holder(&hs, i);
     return e;
 }

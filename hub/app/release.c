@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define CONSENT_WITHDRAWN 1203
+#define MEETING_PAPERS 1702
 #define PUMP_AT_ONCE 24             /* deliveries decided in one turn */
 #define PUMP_BESIDE_URGENT 4        /* of the normal lane, beside urgent ones */
 #define BATCH_BYTES (FRAME_MAX / 2) /* of one DELIVERIES message */
@@ -91,26 +92,8 @@ static bool still_good(const struct hub *h, const struct delivery *d,
                        const struct known *k)
 {
     return d->state == DELIVERY_RELEASED &&
-           d->consent_generation == k->generation &&
+           d->consent_generation == k->about.generation &&
            memcmp(d->policy_digest, policy_digest(h->policy), 32) == 0;
-}
-
-static enum err stop_delivery(struct hub *h, struct outgoing *o)
-{
-    Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__WITHHELD);
-    uint8_t handle[16];
-    uint64_t ref = o->d.decision_leaf, index;
-    l.peer = o->d.agency;
-    l.purpose = o->d.purpose;
-    l.n_ref = 1;
-    l.ref = &ref;
-    l.reason = (char *)(uintptr_t)err_code(ERR_POL_NONE);
-    enum err e = leaf_subject(h, o->event.person, &l, handle);
-    if (e == ERR_OK)
-        e = store_leaf(h->store, &l, &index);
-    o->d.state = DELIVERY_WITHHELD;
-    h->count.withheld++;
-    return e != ERR_OK ? e : store_delivery_update(h->store, &o->d);
 }
 
 static enum err load_tokens(struct hub *h, struct outgoing *o)
@@ -153,6 +136,51 @@ static const char *basis_of(const struct decision *d)
     return "";
 }
 
+/* The classes that a consent carries, one row for each consent. */
+static enum err note_consents(struct hub *h, const struct delivery *d,
+                              const struct decision *now, const struct known *k)
+{
+    enum err e = ERR_OK;
+    for (size_t g = 0; g < k->grant_count && e == ERR_OK; g++) {
+        uint64_t classes = 0;
+        for (unsigned c = 1; c < CLASS_MAX; c++)
+            if (now->of[c].permit && now->of[c].grant == (int)g)
+                classes |= class_bit(c) & now->released;
+        if (classes != 0)
+            e = store_delivery_rest(h->store, d, k->grants[g].ref, classes);
+    }
+    return e;
+}
+
+/* What the release rests on that can end: consents; papers, on their meeting.
+ */
+static enum err note_grounds(struct hub *h, const struct outgoing *o,
+                             const struct decision *now, const struct known *k)
+{
+    enum err e = note_consents(h, &o->d, now, k);
+    if (e == ERR_OK && o->event.type == MEETING_PAPERS)
+        e = store_delivery_rest(h->store, &o->d, o->event.case_id.b,
+                                now->released);
+    return e;
+}
+
+static enum err release(struct hub *h, struct outgoing *o,
+                        const struct decision *now, const struct known *k)
+{
+    o->d.state = DELIVERY_RELEASED;
+    o->d.released_classes = now->released;
+    o->d.released_ms = h->now_ms;
+    o->d.consent_generation = k->about.generation;
+    memcpy(o->d.role, now->role, sizeof(o->d.role));
+    memcpy(o->d.policy_digest, policy_digest(h->policy), 32);
+    enum err e = leaf_release(h, o, now, k);
+    if (e == ERR_OK)
+        e = note_grounds(h, o, now, k);
+    h->count.released++;
+    return e != ERR_OK ? e : store_delivery_update(h->store, &o->d);
+}
+
+/* A plain no ends it; trouble in deciding is for a person to look at. */
 static enum err decide_again(struct hub *h, struct outgoing *o,
                              const struct known *k, bool *stopped)
 {
@@ -163,19 +191,14 @@ static enum err decide_again(struct hub *h, struct outgoing *o,
     narrow(&d, o->d.released_classes);
     *stopped = d.released == 0;
     if (*stopped)
-        return stop_delivery(h, o);
+        return d.error == ERR_OK || d.error == ERR_POL_NONE
+                   ? withhold(h, &o->d, 0)
+                   : park_delivery(h, &o->d, d.error);
     o->withheld = d.withheld;
     o->basis = basis_of(&d);
     if (still_good(h, &o->d, k) && o->d.released_classes == d.released)
         return store_delivery_update(h->store, &o->d); /* the same leaf */
-    o->d.state = DELIVERY_RELEASED;
-    o->d.released_classes = d.released;
-    o->d.released_ms = h->now_ms;
-    o->d.consent_generation = k->generation;
-    memcpy(o->d.policy_digest, policy_digest(h->policy), 32);
-    e = leaf_release(h, o, &d, k);
-    h->count.released++;
-    return e != ERR_OK ? e : store_delivery_update(h->store, &o->d);
+    return release(h, o, &d, k);
 }
 
 /* Prepares one delivery for one peer. */
@@ -205,26 +228,6 @@ static enum err prepare(struct hub *h, struct peer *p, const struct delivery *d)
         h->outgoing_count--;
     }
     return e;
-}
-
-/* Nobody fetched it in time: it waits for a person now (I-10). */
-static enum err expire(struct hub *h, struct delivery *d)
-{
-    Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__LEAF_PARKED);
-    struct parked item = {
-        .at_ms = h->now_ms, .open = true, .event_seq = d->event_seq};
-    uint64_t ref = d->decision_leaf, index;
-    l.peer = d->agency;
-    l.n_ref = 1;
-    l.ref = &ref;
-    l.reason = (char *)(uintptr_t)err_code(ERR_EVT_EXPIRED);
-    snprintf(item.agency, sizeof(item.agency), "%s", d->agency);
-    snprintf(item.code, sizeof(item.code), "%s", err_code(ERR_EVT_EXPIRED));
-    d->state = DELIVERY_PARKED;
-    enum err e = store_leaf(h->store, &l, &index);
-    if (e == ERR_OK)
-        e = store_park(h->store, &item, SLICE_NONE);
-    return e != ERR_OK ? e : store_delivery_update(h->store, d);
 }
 
 /* Another live node of the same agency has it in hand. */
@@ -274,8 +277,9 @@ static void pump_peer(void *ctx, struct peer *p)
             continue;
         }
         if (turn_begin(h))
-            e = due[i].expires_ms <= h->now_ms ? expire(h, &due[i])
-                                               : prepare(h, p, &due[i]);
+            e = due[i].expires_ms <= h->now_ms
+                    ? park_delivery(h, &due[i], ERR_EVT_EXPIRED)
+                    : prepare(h, p, &due[i]);
     }
     if (e != ERR_OK)
         turn_broken(h, e);

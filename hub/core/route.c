@@ -43,6 +43,7 @@ static void add(struct effects *fx, const struct wish *w,
     r->agency = a;
     r->why = ERR_POL_NONE;
     snprintf(r->role, sizeof(r->role), "%s", w->role);
+    snprintf(r->wanted, sizeof(r->wanted), "%s", w->role);
     snprintf(r->purpose, sizeof(r->purpose), "%s", w->purpose);
 }
 

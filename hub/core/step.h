@@ -36,6 +36,7 @@ struct facts {
 struct recipient {
     const struct agency *agency; /* NULL: the wish named nobody */
     char role[ROLE_MAX], purpose[PURPOSE_MAX];
+    char wanted[ROLE_MAX]; /* the role of the wish; "": any it has */
     struct decision decision;
     enum err why; /* ERR_OK: deliver; else told to the sender */
     bool reissue; /* the hub's own event goes instead (hospital hidden) */

@@ -1,9 +1,9 @@
 /* deadlines.c - what must happen by a time, and what waits for a person.
  *
- * A deadline is named by case, kind and ref; starting it again replaces it
- * under a new number, so that finishing the one that fired cannot end its
- * successor. Parked bytes are sealed under the hub's own key of the quarter
- * and bound to their row. */
+ * A deadline is named by case or person, kind and ref; starting it again
+ * replaces it under a new number, so that finishing the one that fired cannot
+ * end its successor. Parked bytes are sealed under the hub's own key of the
+ * quarter and bound to their row. */
 #include "hub/store/internal.h"
 #include <assert.h>
 #include <string.h>
@@ -11,18 +11,19 @@
 enum err store_deadline_start(struct store *s, const struct deadline *d)
 {
     return sql_run(s, SQL_DEADLINE_START,
-                   WITH(v_id(&d->case_id), v_int(d->kind),
+                   WITH(v_id(&d->case_id), v_id(&d->person), v_int(d->kind),
                         v_blob(d->ref, ID_BYTES), v_int(d->due_ms)));
 }
 
 enum err store_deadline_stop(struct store *s, struct id case_id,
-                             enum deadline_kind kind, const uint8_t *ref)
+                             struct id person, enum deadline_kind kind,
+                             const uint8_t *ref)
 {
     struct value which = {VALUE_NULL, 0, SLICE_NONE};
     if (ref != NULL)
         which = v_blob(ref, ID_BYTES);
     return sql_run(s, SQL_DEADLINE_STOP,
-                   WITH(v_id(&case_id), v_int(kind), which));
+                   WITH(v_id(&case_id), v_id(&person), v_int(kind), which));
 }
 
 enum err store_deadline_next(struct store *s, struct deadline *out, bool *found)
@@ -34,9 +35,10 @@ enum err store_deadline_next(struct store *s, struct deadline *out, bool *found)
     memset(out, 0, sizeof(*out));
     out->id = (int64_t)col_int(s, q, 0);
     out->case_id = col_id(s, q, 1);
-    out->kind = (enum deadline_kind)col_int(s, q, 2);
-    col_bytes(s, q, 3, out->ref, ID_BYTES);
-    out->due_ms = col_int(s, q, 4);
+    out->person = col_id(s, q, 2);
+    out->kind = (enum deadline_kind)col_int(s, q, 3);
+    col_bytes(s, q, 4, out->ref, ID_BYTES);
+    out->due_ms = col_int(s, q, 5);
     return sql_done(s, q);
 }
 

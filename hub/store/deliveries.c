@@ -6,8 +6,8 @@
  * off, however many rows wait elsewhere or are done. How many wait is counted
  * once at the start and kept in step with the transaction.
  *
- * What is owed about one person is asked for on a withdrawal, and is found
- * through the queues of the agencies that person ever had to do with (holding);
+ * What is owed about one person is asked for on a withdrawal, and is found by
+ * walking the queues of the agencies that person ever had to do with (holding);
  * the same table says who was ever sent something. A release that was stopped
  * before its acknowledgement still counts there: the bytes may have arrived.
  *
@@ -77,16 +77,16 @@ static bool was_sent(enum delivery_state state)
 static enum err insert(struct store *s, const struct delivery *d,
                        const struct id *person)
 {
-    return sql_run(s, SQL_DELIVERY_PUT,
-                   WITH(v_int((uint64_t)d->id), v_id(&d->delivery_id),
-                        v_int((uint64_t)d->event_seq), v_id_or_null(person),
-                        v_text(d->agency), v_int(d->lane), v_text(d->role),
-                        v_text(d->purpose), v_int(d->state),
-                        v_int(d->decision_leaf), v_int(d->release_leaf),
-                        v_int(d->released_classes), v_int(d->released_ms),
-                        v_int(d->consent_generation),
-                        v_blob(d->policy_digest, 32), v_int(d->queued_ms),
-                        v_int(d->expires_ms), v_text(d->node)));
+    return sql_run(
+        s, SQL_DELIVERY_PUT,
+        WITH(v_int((uint64_t)d->id), v_id(&d->delivery_id),
+             v_int((uint64_t)d->event_seq), v_id_or_null(person),
+             v_text(d->agency), v_int(d->lane), v_text(d->role),
+             v_text(d->purpose), v_int(d->state), v_int(d->decision_leaf),
+             v_int(d->release_leaf), v_int(d->released_classes),
+             v_int(d->released_ms), v_int(d->consent_generation),
+             v_blob(d->policy_digest, 32), v_int(d->queued_ms),
+             v_int(d->expires_ms), v_text(d->node), v_text(d->wanted)));
 }
 
 enum err store_delivery_put(struct store *s, struct delivery *d)
@@ -98,6 +98,7 @@ enum err store_delivery_put(struct store *s, struct delivery *d)
         return e;
     d->id = (int64_t)s->now.deliveries + 1;
     d->delivery_id = make_id(s, (uint64_t)d->id);
+    d->person = person;
     e = insert(s, d, &person);
     if (e != ERR_OK)
         return e;
@@ -146,7 +147,7 @@ enum err store_delivery_update(struct store *s, const struct delivery *d)
                          v_int(d->released_classes), v_int(d->released_ms),
                          v_int(d->consent_generation),
                          v_blob(d->policy_digest, 32), v_int(d->expires_ms),
-                         v_text(d->node)));
+                         v_text(d->node), v_text(d->role)));
     if (e != ERR_OK)
         return e;
     s->now.waiting[b.lane] += waits(d->state);
@@ -177,6 +178,9 @@ static void read_delivery(struct store *s, enum statement q, struct delivery *d)
     d->queued_ms = col_int(s, q, 14);
     d->expires_ms = col_int(s, q, 15);
     col_text(s, q, 16, d->node, sizeof(d->node));
+    col_text(s, q, 17, d->wanted, sizeof(d->wanted));
+    d->recall_leaf = col_int(s, q, 18);
+    d->person = col_id(s, q, 19);
 }
 
 enum err store_delivery_find(struct store *s, struct id delivery_id,
@@ -192,6 +196,19 @@ enum err store_delivery_find(struct store *s, struct id delivery_id,
         return ERR_NOT_FOUND;
     read_delivery(s, SQL_DELIVERY_FIND, out);
     return sql_done(s, SQL_DELIVERY_FIND);
+}
+
+enum err delivery_row(struct store *s, int64_t id, struct delivery *out)
+{
+    bool found;
+    enum err e =
+        sql_row(s, SQL_DELIVERY_ROW, WITH(v_int((uint64_t)id)), &found);
+    if (e != ERR_OK)
+        return e;
+    if (!found)
+        return ERR_NOT_FOUND;
+    read_delivery(s, SQL_DELIVERY_ROW, out);
+    return sql_done(s, SQL_DELIVERY_ROW);
 }
 
 enum err store_delivery_due(struct store *s, const char *agency, enum lane lane,
@@ -212,29 +229,19 @@ enum err store_delivery_due(struct store *s, const char *agency, enum lane lane,
     return e;
 }
 
-enum err store_delivery_of_person(struct store *s, struct id person,
-                                  struct delivery **out, size_t *n)
+enum err store_queue_next(struct store *s, struct id person,
+                          char agency[AGENCY_MAX], bool *found)
 {
-    const enum statement q = SQL_DELIVERY_OF_PERSON;
-    size_t cap = 0;
-    bool more;
-    *out = NULL;
-    *n = 0;
-    enum err e = sql_row(s, q, WITH(v_id(&person)), &more);
-    while (e == ERR_OK && more) {
-        e = grow((void **)out, *n, &cap, sizeof(**out));
-        if (e != ERR_OK)
-            break;
-        read_delivery(s, q, &(*out)[(*n)++]);
-        e = sql_next(s, q, &more);
-    }
-    if (e == ERR_OK)
-        return ERR_OK;
-    sql_abandon(s, q);
-    free(*out);
-    *out = NULL;
-    *n = 0;
-    return e;
+    enum statement q =
+        id_is_zero(person) ? SQL_DELIVERY_AGENCY : SQL_HOLDING_NEXT;
+    enum err e =
+        q == SQL_DELIVERY_AGENCY
+            ? sql_row(s, q, WITH(v_text(agency)), found)
+            : sql_row(s, q, WITH(v_id(&person), v_text(agency)), found);
+    if (e != ERR_OK || !*found)
+        return e;
+    col_text(s, q, 0, agency, AGENCY_MAX);
+    return sql_done(s, q);
 }
 
 /* ---- holders ---- */

@@ -187,6 +187,8 @@ void log_drop(struct store *s, size_t keep);    /* pending beyond keep */
 void log_free(struct store *s);
 
 /* ---- deliveries.c ---- */
+enum err delivery_row(struct store *s, int64_t id,
+                      struct delivery *out) MUST_CHECK;
 enum err deliveries_count(struct store *s) MUST_CHECK;
 enum err deliveries_oldest(struct store *s, uint64_t *queued_ms) MUST_CHECK;
 #endif

@@ -58,18 +58,25 @@ enum err store_person_new(struct store *s, struct id *out)
     return sql_run(s, SQL_PERSON_NEW, WITH(v_id(out)));
 }
 
-static enum err person_get(struct store *s, struct id person,
-                           uint64_t *generation, bool *address_protected)
+enum err store_person(struct store *s, struct id person,
+                      struct person_facts *out)
 {
+    const enum statement q = SQL_PERSON_GET;
     bool found;
-    enum err e = sql_row(s, SQL_PERSON_GET, WITH(v_id(&person)), &found);
+    enum err e = sql_row(s, q, WITH(v_id(&person)), &found);
     if (e != ERR_OK)
         return e;
     if (!found)
         return ERR_NOT_FOUND;
-    *generation = col_int(s, SQL_PERSON_GET, 0);
-    *address_protected = col_int(s, SQL_PERSON_GET, 1) != 0;
-    return sql_done(s, SQL_PERSON_GET);
+    memset(out, 0, sizeof(*out));
+    struct places *p = &out->places;
+    out->generation = col_int(s, q, 0);
+    out->address_protected = col_int(s, q, 1) != 0;
+    col_text(s, q, 2, p->resident, sizeof(p->resident));
+    col_text(s, q, 3, p->present, sizeof(p->present));
+    col_text(s, q, 4, p->shikyu, sizeof(p->shikyu));
+    col_text(s, q, 5, p->plan, sizeof(p->plan));
+    return sql_done(s, q);
 }
 
 enum err store_person_protect(struct store *s, struct id person, bool on)
@@ -77,11 +84,21 @@ enum err store_person_protect(struct store *s, struct id person, bool on)
     return sql_run_one(s, SQL_PERSON_PROTECT, WITH(v_id(&person), v_int(on)));
 }
 
+enum err store_person_places(struct store *s, struct id person,
+                             const struct places *p)
+{
+    return sql_run_one(s, SQL_PERSON_PLACES,
+                       WITH(v_id(&person), v_text(p->resident),
+                            v_text(p->present), v_text(p->shikyu),
+                            v_text(p->plan)));
+}
+
 enum err store_person_handle(struct store *s, struct id person, uint64_t now_ms,
                              uint8_t handle[16])
 {
-    bool found, protected;
-    uint64_t quarter = quarter_of(now_ms), generation;
+    bool found;
+    uint64_t quarter = quarter_of(now_ms);
+    struct person_facts known;
     enum err e =
         sql_row(s, SQL_HANDLE_GET, WITH(v_id(&person), v_int(quarter)), &found);
     if (e != ERR_OK)
@@ -90,7 +107,7 @@ enum err store_person_handle(struct store *s, struct id person, uint64_t now_ms,
         col_bytes(s, SQL_HANDLE_GET, 0, handle, 16);
         return sql_done(s, SQL_HANDLE_GET);
     }
-    e = person_get(s, person, &generation, &protected);
+    e = store_person(s, person, &known);
     if (e != ERR_OK)
         return e;
     randombytes_buf(handle, 16);
@@ -100,6 +117,15 @@ enum err store_person_handle(struct store *s, struct id person, uint64_t now_ms,
 
 /* ---- consents ---- */
 
+/* Room for one more, NULL: full. */
+static struct grant_recipient *next_recipient(struct grant *g, bool excepted)
+{
+    if (excepted)
+        return g->except_count < GRANT_EXCEPT ? &g->except[g->except_count++]
+                                              : NULL;
+    return g->to_count < GRANT_RECIPIENTS ? &g->to[g->to_count++] : NULL;
+}
+
 static enum err read_recipients(struct store *s, struct id person,
                                 struct grant *g)
 {
@@ -108,14 +134,14 @@ static enum err read_recipients(struct store *s, struct id person,
     enum err e =
         sql_row(s, q, WITH(v_id(&person), v_blob(g->ref, ID_BYTES)), &more);
     while (e == ERR_OK && more) {
-        if (g->to_count == GRANT_RECIPIENTS) {
+        struct grant_recipient *to = next_recipient(g, col_int(s, q, 0) != 0);
+        if (to == NULL) {
             s->damaged = true;
             return sql_done(s, q);
         }
-        struct grant_recipient *to = &g->to[g->to_count++];
-        col_text(s, q, 0, to->agency, sizeof(to->agency));
-        col_text(s, q, 1, to->role, sizeof(to->role));
-        col_text(s, q, 2, to->place, sizeof(to->place));
+        col_text(s, q, 1, to->agency, sizeof(to->agency));
+        col_text(s, q, 2, to->role, sizeof(to->role));
+        col_text(s, q, 3, to->place, sizeof(to->place));
         e = sql_next(s, q, &more);
     }
     return e;
@@ -133,6 +159,12 @@ static void read_grant(struct store *s, struct grant *g)
     g->from_day = (int32_t)(int64_t)col_int(s, q, 5);
     g->to_day = (int32_t)(int64_t)col_int(s, q, 6);
     g->leaf = col_int(s, q, 7);
+    g->superseded = col_int(s, q, 8) != 0;
+    g->third = col_int(s, q, 9) != 0;
+    g->paper = col_int(s, q, 10) != 0;
+    col_text(s, q, 11, g->collector, sizeof(g->collector));
+    g->withdrawn_leaf = col_int(s, q, 12);
+    g->until_leaf = col_int(s, q, 13);
 }
 
 static enum err read_grants(struct store *s, struct id person,
@@ -156,17 +188,13 @@ static enum err read_grants(struct store *s, struct id person,
 }
 
 enum err store_grants(struct store *s, struct id person, struct grant **out,
-                      size_t *n, uint64_t *generation, bool *address_protected)
+                      size_t *n)
 {
     *out = NULL;
     *n = 0;
-    *generation = 0;
-    *address_protected = false;
     if (id_is_zero(person))
         return ERR_OK;
-    enum err e = person_get(s, person, generation, address_protected);
-    if (e == ERR_OK)
-        e = read_grants(s, person, out, n);
+    enum err e = read_grants(s, person, out, n);
     if (e != ERR_OK) {
         free(*out);
         *out = NULL;
@@ -175,20 +203,24 @@ enum err store_grants(struct store *s, struct id person, struct grant **out,
     return e;
 }
 
-static enum err put_recipient(struct store *s, struct id person,
-                              const struct grant *g, size_t i)
+static enum err put_recipients(struct store *s, struct id person,
+                               const struct grant *g, bool excepted)
 {
-    const struct grant_recipient *to = &g->to[i];
-    return sql_run(s, SQL_CONSENT_TO_PUT,
-                   WITH(v_id(&person), v_blob(g->ref, ID_BYTES), v_int(i),
-                        v_text(to->agency), v_text(to->role),
-                        v_text(to->place)));
+    const struct grant_recipient *to = excepted ? g->except : g->to;
+    size_t n = excepted ? g->except_count : g->to_count;
+    enum err e = ERR_OK;
+    for (size_t i = 0; e == ERR_OK && i < n; i++)
+        e = sql_run(s, SQL_CONSENT_TO_PUT,
+                    WITH(v_id(&person), v_blob(g->ref, ID_BYTES),
+                         v_int(excepted), v_int(i), v_text(to[i].agency),
+                         v_text(to[i].role), v_text(to[i].place)));
+    return e;
 }
 
 enum err store_grant_add(struct store *s, struct id person,
                          const struct grant *g)
 {
-    assert(g->to_count <= GRANT_RECIPIENTS);
+    assert(g->to_count <= GRANT_RECIPIENTS && g->except_count <= GRANT_EXCEPT);
     enum err e = sql_run_one(s, SQL_PERSON_CHANGED, WITH(v_id(&person)));
     if (e == ERR_OK)
         e = sql_run(s, SQL_CONSENT_PUT,
@@ -196,23 +228,39 @@ enum err store_grant_add(struct store *s, struct id person,
                          v_int(g->kind), v_int(g->withdrawn),
                          v_text(g->purpose), v_int(g->classes),
                          v_int((uint64_t)(int64_t)g->from_day),
-                         v_int((uint64_t)(int64_t)g->to_day), v_int(g->leaf)));
-    for (size_t i = 0; e == ERR_OK && i < g->to_count; i++)
-        e = put_recipient(s, person, g, i);
-    return e;
+                         v_int((uint64_t)(int64_t)g->to_day), v_int(g->leaf),
+                         v_int(g->superseded), v_int(g->third), v_int(g->paper),
+                         v_text(g->collector), v_int(g->withdrawn_leaf),
+                         v_int(g->until_leaf)));
+    if (e == ERR_OK)
+        e = put_recipients(s, person, g, false);
+    return e != ERR_OK ? e : put_recipients(s, person, g, true);
 }
 
-enum err store_grant_withdraw(struct store *s, struct id person,
-                              const uint8_t *ref, size_t *n)
+/* One that ends is a change; ending what is over changes nothing. */
+static enum err end_grant(struct store *s, enum statement q, struct id person,
+                          const uint8_t *ref, uint64_t leaf, size_t *n)
 {
     struct value which = {VALUE_NULL, 0, SLICE_NONE};
     if (ref != NULL)
         which = v_blob(ref, ID_BYTES);
     *n = 0;
-    enum err e = sql_run(s, SQL_CONSENT_WITHDRAW, WITH(v_id(&person), which));
+    enum err e = sql_run(s, q, WITH(v_id(&person), which, v_int(leaf)));
     if (e != ERR_OK)
         return e;
     *n = (size_t)sqlite3_changes(s->db);
     return *n == 0 ? ERR_OK
                    : sql_run_one(s, SQL_PERSON_CHANGED, WITH(v_id(&person)));
+}
+
+enum err store_grant_withdraw(struct store *s, struct id person,
+                              const uint8_t *ref, uint64_t leaf, size_t *n)
+{
+    return end_grant(s, SQL_CONSENT_WITHDRAW, person, ref, leaf, n);
+}
+
+enum err store_grant_supersede(struct store *s, struct id person,
+                               const uint8_t *ref, uint64_t leaf, size_t *n)
+{
+    return end_grant(s, SQL_CONSENT_SUPERSEDE, person, ref, leaf, n);
 }

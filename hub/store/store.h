@@ -92,20 +92,35 @@ enum err store_person_new(struct store *s, struct id *out) MUST_CHECK;
 /* Random handle of a person for leaves, one per quarter of now. */
 enum err store_person_handle(struct store *s, struct id person, uint64_t now_ms,
                              uint8_t handle[16]) MUST_CHECK;
-/* Address protection on or off; counts as a change. ERR_NOT_FOUND. */
+/* What is known of a person. generation counts every change to it and to the
+ * consents. ERR_NOT_FOUND. */
+struct person_facts {
+    struct places places;
+    bool address_protected;
+    uint64_t generation;
+};
+enum err store_person(struct store *s, struct id person,
+                      struct person_facts *out) MUST_CHECK;
+/* Address protection on or off; all four places. ERR_NOT_FOUND. */
 enum err store_person_protect(struct store *s, struct id person,
                               bool on) MUST_CHECK;
-/* Grants of a person (owned array, free with free()) and the consent
- * generation, which counts every change. ERR_NOT_FOUND for an unknown person;
- * a zero person has none. */
+enum err store_person_places(struct store *s, struct id person,
+                             const struct places *p) MUST_CHECK;
+/* Grants of a person in the order they were given (owned array, free with
+ * free()); nobody and a zero person have none. */
 enum err store_grants(struct store *s, struct id person, struct grant **out,
-                      size_t *n, uint64_t *generation,
-                      bool *address_protected) MUST_CHECK;
+                      size_t *n) MUST_CHECK;
 enum err store_grant_add(struct store *s, struct id person,
                          const struct grant *g) MUST_CHECK;
-/* Marks one (ref) or all (ref NULL) withdrawn; *n receives how many. */
+/* Marks one (ref) or all (ref NULL) withdrawn by a leaf; *n receives how many:
+ * none of those that were over already. */
 enum err store_grant_withdraw(struct store *s, struct id person,
-                              const uint8_t *ref, size_t *n) MUST_CHECK;
+                              const uint8_t *ref, uint64_t leaf,
+                              size_t *n) MUST_CHECK;
+/* Marks one as replaced by a leaf, the same way. */
+enum err store_grant_supersede(struct store *s, struct id person,
+                               const uint8_t *ref, uint64_t leaf,
+                               size_t *n) MUST_CHECK;
 enum err store_case_new(struct store *s, struct id person, uint64_t now_ms,
                         struct id *out) MUST_CHECK;
 /* The state (owned, case_free) and the person; ERR_NOT_FOUND. */
@@ -142,9 +157,12 @@ struct delivery {
     uint64_t consent_generation; /* at release */
     uint8_t policy_digest[32];   /* at release */
     uint64_t queued_ms, expires_ms;
-    char node[NODE_MAX]; /* released to */
+    char node[NODE_MAX];   /* released to */
+    char wanted[ROLE_MAX]; /* the role the sender asked for; "": any */
+    uint64_t recall_leaf;  /* 0: not called back */
+    struct id person;      /* read: whom it is about */
 };
-/* Fills id and delivery_id (its own, whatever was there). */
+/* Fills id, delivery_id and person (its own, whatever was there). */
 enum err store_delivery_put(struct store *s, struct delivery *d) MUST_CHECK;
 enum err store_delivery_update(struct store *s,
                                const struct delivery *d) MUST_CHECK;
@@ -155,9 +173,42 @@ enum err store_delivery_find(struct store *s, struct id delivery_id,
 enum err store_delivery_due(struct store *s, const char *agency, enum lane lane,
                             int64_t after, struct delivery *out, size_t max,
                             size_t *n) MUST_CHECK;
-/* All queued or released deliveries about a person, for a withdrawal. */
-enum err store_delivery_of_person(struct store *s, struct id person,
-                                  struct delivery **out, size_t *n) MUST_CHECK;
+/* The next agency after *agency whose queues may hold something of a person
+ * (zero: of anybody); *found false at the end. */
+enum err store_queue_next(struct store *s, struct id person,
+                          char agency[AGENCY_MAX], bool *found) MUST_CHECK;
+/* Notes that classes of a released delivery rest on a consent (its ref), or on
+ * a meeting (its case). */
+enum err store_delivery_rest(struct store *s, const struct delivery *d,
+                             const uint8_t ref[ID_BYTES],
+                             uint64_t classes) MUST_CHECK;
+/* The next delivery with an id > after that rested on ref (NULL: on anything)
+ * of a person, and with which classes. */
+enum err store_delivery_rested(struct store *s, struct id person,
+                               const uint8_t *ref, int64_t after,
+                               struct delivery *out, uint64_t *classes,
+                               bool *found) MUST_CHECK;
+/* Calls a delivery back under the next number; d->recall_leaf is filled. */
+enum err store_delivery_recall(struct store *s, struct delivery *d,
+                               uint64_t leaf, uint64_t now_ms) MUST_CHECK;
+struct recall {
+    uint64_t no;
+    struct id delivery_id;
+    uint64_t at_ms;
+    unsigned outcome;    /* Pb__RecallOutcome; 0: not answered */
+    char node[NODE_MAX]; /* that was sent it last */
+};
+/* Calls each for what was called back from an agency after a number. */
+enum err store_recalls(struct store *s, const char *agency, uint64_t after,
+                       bool (*each)(void *ctx, const struct recall *r),
+                       void *ctx) MUST_CHECK;
+/* The unanswered ones of all agencies, oldest first. */
+enum err store_recalls_open(struct store *s,
+                            bool (*each)(void *ctx, const struct recall *r),
+                            void *ctx) MUST_CHECK;
+/* The first answer stays. ERR_NOT_FOUND: not called back, or answered. */
+enum err store_recall_answer(struct store *s, int64_t delivery,
+                             unsigned outcome) MUST_CHECK;
 /* Every agency holding something of a person: sent once (RELEASED or DONE),
  * whatever became of the delivery; classes: all that were released to it. */
 enum err store_holders(struct store *s, struct id person,
@@ -165,19 +216,50 @@ enum err store_holders(struct store *s, struct id person,
                                     uint64_t classes),
                        void *ctx) MUST_CHECK;
 
+/* ---- sweeps: what a change leaves to be done, in slices ---- */
+struct sweep {
+    int64_t id;
+    struct id person;      /* zero: everyone */
+    unsigned why;          /* enum sweep_why of app/hub.h */
+    uint8_t ref[ID_BYTES]; /* zero: any */
+    uint64_t cites;        /* the leaf it comes from */
+    unsigned step;         /* then where it has got to */
+    char agency[AGENCY_MAX];
+    enum lane lane;
+    int64_t after;
+    uint64_t stopped, kept; /* deliveries, so far */
+};
+enum err store_sweep_add(struct store *s, struct sweep *w) MUST_CHECK;
+/* The next to work on: the oldest about one person, else the oldest. */
+enum err store_sweep_next(struct store *s, struct sweep *out,
+                          bool *found) MUST_CHECK;
+enum err store_sweep_update(struct store *s, const struct sweep *w) MUST_CHECK;
+enum err store_sweep_done(struct store *s, int64_t id) MUST_CHECK;
+/* How many are not done. */
+enum err store_sweep_count(struct store *s, uint64_t *n) MUST_CHECK;
+/* Whom a sweep has to tell about what it holds: noted, found, done. */
+enum err store_tell_add(struct store *s, int64_t sweep, const char *agency,
+                        uint64_t classes) MUST_CHECK;
+enum err store_tell_next(struct store *s, int64_t sweep,
+                         char agency[AGENCY_MAX], uint64_t *classes,
+                         bool *found) MUST_CHECK;
+enum err store_tell_done(struct store *s, int64_t sweep,
+                         const char *agency) MUST_CHECK;
+
 /* ---- deadlines and parked items ---- */
 struct deadline {
     int64_t id;
-    struct id case_id;
+    struct id case_id, person; /* of one of them; the other is zero */
     enum deadline_kind kind;
     uint64_t due_ms;
     uint8_t ref[ID_BYTES];
 };
 enum err store_deadline_start(struct store *s, const struct deadline *d)
-    MUST_CHECK; /* replaces one of the same case, kind and ref */
+    MUST_CHECK; /* replaces one of the same case, person, kind and ref */
+/* ref NULL: any. */
 enum err store_deadline_stop(struct store *s, struct id case_id,
-                             enum deadline_kind kind,
-                             const uint8_t *ref) MUST_CHECK; /* NULL: any ref */
+                             struct id person, enum deadline_kind kind,
+                             const uint8_t *ref) MUST_CHECK;
 /* The earliest; *found false when there is none. */
 enum err store_deadline_next(struct store *s, struct deadline *out,
                              bool *found) MUST_CHECK;

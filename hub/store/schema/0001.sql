@@ -39,7 +39,11 @@ CREATE TABLE node_seq (
 CREATE TABLE person (
   person BLOB NOT NULL PRIMARY KEY CHECK (length(person) = 16),
   generation INTEGER NOT NULL DEFAULT 0,
-  address_protected INTEGER NOT NULL DEFAULT 0
+  address_protected INTEGER NOT NULL DEFAULT 0,
+  resident TEXT NOT NULL DEFAULT '',  -- places by five digits, '' not known
+  present TEXT NOT NULL DEFAULT '',
+  shikyu TEXT NOT NULL DEFAULT '',
+  plan TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 -- What an agency calls a person (kind 0) or a case (kind 1). Two agencies
 -- never share a token, so they cannot join their records.
@@ -77,16 +81,23 @@ CREATE TABLE consent (
   from_day INTEGER NOT NULL,
   to_day INTEGER NOT NULL,
   leaf INTEGER NOT NULL,
+  superseded INTEGER NOT NULL,
+  third INTEGER NOT NULL,
+  paper INTEGER NOT NULL,
+  collector TEXT NOT NULL,
+  withdrawn_leaf INTEGER NOT NULL,  -- 0: none
+  until_leaf INTEGER NOT NULL,      -- that replaced it; 0: none
   PRIMARY KEY (person, ref)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE consent_to (
   person BLOB NOT NULL,
   ref BLOB NOT NULL,
+  excepted INTEGER NOT NULL,        -- 1: everybody of the consent but these
   n INTEGER NOT NULL,
   agency TEXT NOT NULL,
   role TEXT NOT NULL,
   place TEXT NOT NULL,
-  PRIMARY KEY (person, ref, n),
+  PRIMARY KEY (person, ref, excepted, n),
   FOREIGN KEY (person, ref) REFERENCES consent
 ) STRICT, WITHOUT ROWID;
 
@@ -116,7 +127,9 @@ CREATE TABLE delivery (
   policy_digest BLOB NOT NULL CHECK (length(policy_digest) = 32),
   queued_ms INTEGER NOT NULL,
   expires_ms INTEGER NOT NULL,
-  node TEXT NOT NULL
+  node TEXT NOT NULL,
+  wanted TEXT NOT NULL,             -- the role the sender asked for, or ''
+  recall_leaf INTEGER NOT NULL      -- 0: not called back
 ) STRICT;
 -- The queues: what is owed, by agency and lane, oldest first (by row number).
 CREATE INDEX delivery_due ON delivery (agency, lane) WHERE state < 2;
@@ -132,15 +145,60 @@ CREATE TABLE holding (
   PRIMARY KEY (person, agency)
 ) STRICT, WITHOUT ROWID;
 
+-- What a release rests on that can end: a consent (its ref), or a meeting (its
+-- case). Law leaves no row, so the ordinary path pays nothing.
+CREATE TABLE delivery_rests (
+  person BLOB NOT NULL CHECK (length(person) = 16),
+  delivery INTEGER NOT NULL,
+  ref BLOB NOT NULL CHECK (length(ref) = 16),
+  classes INTEGER NOT NULL,         -- that rest on it
+  PRIMARY KEY (person, delivery, ref)
+) STRICT, WITHOUT ROWID;
+-- Deliveries called back, numbered for good: a node asks for those after the
+-- last it has seen.
+CREATE TABLE recall (
+  no INTEGER PRIMARY KEY AUTOINCREMENT,
+  agency TEXT NOT NULL,
+  delivery INTEGER NOT NULL UNIQUE,
+  at_ms INTEGER NOT NULL,
+  outcome INTEGER NOT NULL          -- 0: not answered
+) STRICT;
+CREATE INDEX recall_of ON recall (agency);
+CREATE INDEX recall_open ON recall (at_ms) WHERE outcome = 0;
+-- Work that a change leaves behind, done in slices (app/withdraw.c): where each
+-- has got to, and whom it has still to tell.
+CREATE TABLE sweep (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  person BLOB NOT NULL CHECK (length(person) = 16), -- zeroes: everyone
+  why INTEGER NOT NULL,
+  ref BLOB NOT NULL CHECK (length(ref) = 16),       -- zeroes: any
+  cites INTEGER NOT NULL,
+  step INTEGER NOT NULL,
+  agency TEXT NOT NULL,
+  lane INTEGER NOT NULL,
+  after INTEGER NOT NULL,
+  stopped INTEGER NOT NULL,
+  kept INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sweep_order ON sweep (person = zeroblob(16));
+CREATE TABLE sweep_tell (
+  sweep INTEGER NOT NULL,
+  agency TEXT NOT NULL,
+  classes INTEGER NOT NULL,
+  PRIMARY KEY (sweep, agency)
+) STRICT, WITHOUT ROWID;
+
+-- Of a case or of a person; the other is zeroes.
 -- AUTOINCREMENT: a deadline that fired and was started anew in one turn must
 -- not be ended under its old number.
 CREATE TABLE deadline (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   care_case BLOB NOT NULL CHECK (length(care_case) = 16),
+  person BLOB NOT NULL CHECK (length(person) = 16),
   kind INTEGER NOT NULL,
   ref BLOB NOT NULL CHECK (length(ref) = 16),
   due_ms INTEGER NOT NULL,
-  UNIQUE (care_case, kind, ref)
+  UNIQUE (care_case, person, kind, ref)
 ) STRICT;
 CREATE INDEX deadline_due ON deadline (due_ms);
 CREATE TABLE parked (

@@ -60,7 +60,8 @@ static void ending_the_one_that_fired_keeps_its_successor(void **state)
     start(w->s, c, DEADLINE_FIRST_OFFER, 0, 500);
     ok(store_deadline_done(w->s, fired));
     next_is(w->s, 500);
-    ok(store_deadline_stop(w->s, c, DEADLINE_FIRST_OFFER, NULL));
+    ok(store_deadline_stop(w->s, c, (struct id){{0}}, DEADLINE_FIRST_OFFER,
+                           NULL));
     start(w->s, c, DEADLINE_FIRST_OFFER, 0, 700);
     ok(store_deadline_done(w->s, fired)); /* no number is used twice */
     ok(store_deadline_done(w->s, fired + 1));
@@ -78,11 +79,14 @@ static void stopping_names_one_or_any_ref(void **state)
     start(w->s, c, DEADLINE_OFFER_HOLD, 2, 200);
     start(w->s, c, DEADLINE_OFFER_HOLD, 3, 300);
     start(w->s, c, DEADLINE_FIRST_ANSWER, 1, 400);
-    ok(store_deadline_stop(w->s, c, DEADLINE_OFFER_HOLD, one));
+    ok(store_deadline_stop(w->s, c, (struct id){{0}}, DEADLINE_OFFER_HOLD,
+                           one));
     next_is(w->s, 200);
-    ok(store_deadline_stop(w->s, c, DEADLINE_OFFER_HOLD, NULL));
+    ok(store_deadline_stop(w->s, c, (struct id){{0}}, DEADLINE_OFFER_HOLD,
+                           NULL));
     next_is(w->s, 400);
-    ok(store_deadline_stop(w->s, c, DEADLINE_OFFER_HOLD, NULL));
+    ok(store_deadline_stop(w->s, c, (struct id){{0}}, DEADLINE_OFFER_HOLD,
+                           NULL));
     ok(store_commit(w->s));
 }
 

@@ -161,7 +161,7 @@ static void deleted_rows_are_wiped(void **state)
     ok(store_tidy(w->s));
     assert_int_equal(seen_on_disk(w, "CANARY-of-a-ref"), 1);
     ok(store_begin(w->s));
-    ok(store_deadline_stop(w->s, d.case_id, d.kind, NULL));
+    ok(store_deadline_stop(w->s, d.case_id, d.person, d.kind, NULL));
     ok(store_commit(w->s));
     w->s->tidied_ms = 0;
     ok(store_tidy(w->s));

@@ -92,15 +92,23 @@ static struct grant a_grant(const char *ref, uint64_t leaf)
     memcpy(g.to[0].agency, CITY, sizeof(CITY));
     memcpy(g.to[1].role, "R_HC", 5);
     memcpy(g.to[1].place, "49201", 6);
+    g.third = g.paper = true;
+    g.except_count = 2;
+    memcpy(g.except[0].agency, OFFICE, sizeof(OFFICE));
+    memcpy(g.except[1].role, "R_HOSP", 7);
+    memcpy(g.except[1].place, "49202", 6);
+    memcpy(g.collector, HOSPITAL, sizeof(HOSPITAL));
     return g;
 }
 
 static void read_grants(struct store *s, struct id person, struct grant **g,
                         size_t *n, uint64_t *generation)
 {
-    bool protected;
-    ok(store_grants(s, person, g, n, generation, &protected));
-    assert_false(protected);
+    struct person_facts about;
+    ok(store_grants(s, person, g, n));
+    ok(store_person(s, person, &about));
+    assert_false(about.address_protected);
+    *generation = about.generation;
 }
 
 static void consents_come_back_whole_and_in_order(void **state)
@@ -142,16 +150,17 @@ static void withdrawing_marks_one_or_all(void **state)
     ok(store_grant_add(w->s, person, &b));
     ok(store_grant_add(w->s, person, &c));
     ok(store_grant_add(w->s, other, &a));
-    ok(store_grant_withdraw(w->s, person, b.ref, &n));
+    ok(store_grant_withdraw(w->s, person, b.ref, 40, &n));
     assert_int_equal(n, 1);
-    ok(store_grant_withdraw(w->s, person, b.ref, &n));
+    ok(store_grant_withdraw(w->s, person, b.ref, 40, &n));
     assert_int_equal(n, 0);
     read_grants(w->s, person, &g, &n, &generation);
     assert_false(g[0].withdrawn);
     assert_true(g[1].withdrawn);
+    assert_int_equal(g[1].withdrawn_leaf, 40);
     assert_int_equal(generation, 4); /* withdrawing nothing changes nothing */
     free(g);
-    ok(store_grant_withdraw(w->s, person, NULL, &n));
+    ok(store_grant_withdraw(w->s, person, NULL, 41, &n));
     assert_int_equal(n, 2);
     read_grants(w->s, person, &g, &n, &generation);
     assert_true(g[0].withdrawn && g[1].withdrawn && g[2].withdrawn);
@@ -163,13 +172,33 @@ static void withdrawing_marks_one_or_all(void **state)
     ok(store_commit(w->s));
 }
 
+static void what_was_replaced_is_over_but_not_withdrawn(void **state)
+{
+    struct world *w = *state;
+    struct grant *g, a = a_grant("consent-a-16byte", 1);
+    size_t n;
+    uint64_t generation;
+    ok(store_begin(w->s));
+    struct id person = new_person(w->s);
+    ok(store_grant_add(w->s, person, &a));
+    ok(store_grant_supersede(w->s, person, a.ref, 40, &n));
+    assert_int_equal(n, 1);
+    ok(store_grant_withdraw(w->s, person, a.ref, 41, &n));
+    assert_int_equal(n, 0);
+    ok(store_commit(w->s));
+    world_reopen(w);
+    read_grants(w->s, person, &g, &n, &generation);
+    assert_true(g[0].superseded && !g[0].withdrawn);
+    assert_int_equal(g[0].until_leaf, 40);
+    assert_int_equal(g[0].withdrawn_leaf, 0);
+    assert_int_equal(generation, 2);
+    free(g);
+}
+
 static void address_protection_is_kept_and_counts_as_a_change(void **state)
 {
     struct world *w = *state;
-    struct grant *g;
-    size_t n;
-    uint64_t generation;
-    bool protected;
+    struct person_facts about;
     ok(store_begin(w->s));
     struct id person = new_person(w->s);
     ok(store_person_protect(w->s, person, true));
@@ -177,26 +206,41 @@ static void address_protection_is_kept_and_counts_as_a_change(void **state)
                      ERR_NOT_FOUND);
     ok(store_commit(w->s));
     world_reopen(w);
-    ok(store_grants(w->s, person, &g, &n, &generation, &protected));
-    assert_true(protected);
-    assert_null(g);
-    assert_int_equal(generation, 1);
+    ok(store_person(w->s, person, &about));
+    assert_true(about.address_protected);
+    assert_int_equal(about.generation, 1);
+}
+
+static void places_are_kept_and_count_as_a_change(void **state)
+{
+    struct world *w = *state;
+    struct places p = {"49201", "49202", "", "49305"};
+    struct person_facts about;
+    ok(store_begin(w->s));
+    struct id person = new_person(w->s);
+    ok(store_person(w->s, person, &about));
+    assert_string_equal(about.places.resident, "");
+    ok(store_person_places(w->s, person, &p));
+    assert_int_equal(store_person_places(w->s, id_random(), &p), ERR_NOT_FOUND);
+    ok(store_commit(w->s));
+    world_reopen(w);
+    ok(store_person(w->s, person, &about));
+    assert_memory_equal(&about.places, &p, sizeof(p));
+    assert_int_equal(about.generation, 1);
+    assert_false(about.address_protected);
 }
 
 static void nobody_has_no_consents_and_a_stranger_is_not_found(void **state)
 {
     struct world *w = *state;
     struct grant *g;
+    struct person_facts about;
     size_t n;
-    uint64_t generation;
-    bool protected;
     struct id nobody = {{0}};
-    ok(store_grants(w->s, nobody, &g, &n, &generation, &protected));
+    ok(store_grants(w->s, nobody, &g, &n));
     assert_int_equal(n, 0);
-    assert_int_equal(
-        store_grants(w->s, id_random(), &g, &n, &generation, &protected),
-        ERR_NOT_FOUND);
     assert_null(g);
+    assert_int_equal(store_person(w->s, id_random(), &about), ERR_NOT_FOUND);
 }
 
 /* ---- cases ---- */
@@ -287,6 +331,8 @@ int main(void)
         IN_OPEN_WORLD(consents_come_back_whole_and_in_order),
         IN_OPEN_WORLD(withdrawing_marks_one_or_all),
         IN_OPEN_WORLD(address_protection_is_kept_and_counts_as_a_change),
+        IN_OPEN_WORLD(places_are_kept_and_count_as_a_change),
+        IN_OPEN_WORLD(what_was_replaced_is_over_but_not_withdrawn),
         IN_OPEN_WORLD(nobody_has_no_consents_and_a_stranger_is_not_found),
         IN_OPEN_WORLD(a_case_keeps_its_state_and_person),
         IN_OPEN_WORLD(cases_are_walked_from_the_newest),

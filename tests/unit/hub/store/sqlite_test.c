@@ -337,7 +337,8 @@ static void no_statement_of_an_event_walks_a_table(void **state)
         /* once at the start, or by its nature at one end of the table */
         if (i == SQL_DELIVERY_WAITING || i == SQL_PARKED_OPEN ||
             i == SQL_DEK_ANY || i == SQL_DEADLINE_NEXT ||
-            i == SQL_CASE_BEFORE || strstr(sql, "max(") != NULL)
+            i == SQL_CASE_BEFORE || i == SQL_SWEEP_NEXT ||
+            i == SQL_SWEEP_COUNT || strstr(sql, "max(") != NULL)
             continue;
         char explain[1024];
         sqlite3_stmt *st;
@@ -412,8 +413,9 @@ static void bench_event(struct store *s, struct id person, uint64_t n)
     uint8_t hash[32], token[16] = {1};
     struct grant *g;
     size_t grants;
-    uint64_t generation, last;
-    bool found, protected;
+    uint64_t last;
+    bool found;
+    struct person_facts about;
     struct id who;
     struct buf receipt = {0};
     struct stored_event e = bench_body(person, n);
@@ -422,7 +424,8 @@ static void bench_event(struct store *s, struct id person, uint64_t n)
     ok(store_node_seq(s, "h1/ad1", LANE_NORMAL, &last));
     ok(store_node_seq_set(s, "h1/ad1", LANE_NORMAL, last + 1));
     ok(store_token_find(s, HOSPITAL, TOKEN_PERSON, token, &found, &who));
-    ok(store_grants(s, person, &g, &grants, &generation, &protected));
+    ok(store_person(s, person, &about));
+    ok(store_grants(s, person, &g, &grants));
     free(g);
     ok(store_person_handle(s, person, NOON_MS, token));
     add_leaf(s, NOON_MS + n);
