@@ -6,6 +6,7 @@
  * stored here share the turn's commit, and nobody is answered before it. */
 #include "adapters/sdk/control.h"
 #include "adapters/sdk/ops.h"
+#include "adapters/sdk/show.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/wire/frame.h"
@@ -28,6 +29,7 @@ struct waiting {
     struct frame to; /* its address only */
     char tag[TAG_MAX];
     struct id event_id; /* zero: a question to the hub */
+    struct id shown;    /* zero: its answer goes on as it came */
     uint64_t until_ms;
 };
 struct control {
@@ -218,7 +220,9 @@ static void hub_answered(void *ctx, enum err e, const Pb__Answer *m)
     struct waiting *w = ctx;
     struct control *c = w->owner;
     struct node_answer a = {ERR_OK, NULL};
-    if (op_hub_answer(e, m, &a) == ERR_OK)
+    e = id_is_zero(w->shown) ? op_hub_answer(e, m, &a)
+                             : show_answer(c->host, w->shown, e, m, &a);
+    if (e == ERR_OK)
         e = reply(c, &w->to, w->tag, &a);
     node_answer_fini(&a);
     drop(c, w);
@@ -241,6 +245,27 @@ static enum err ask_hub(struct control *c, const char *what,
     return ERR_OK;
 }
 
+static enum err ask_show(struct control *c, const struct question *q)
+{
+    struct show w;
+    struct node_answer a = {ERR_OK, NULL};
+    enum err e = show_ask(c->host, q->arg, q->n, &w);
+    if (e != ERR_OK) {
+        e = op_done(&a, e);
+        return e == ERR_OK ? reply(c, q->from, q->tag, &a) : e;
+    }
+    struct waiting *to = wait_for(c, q->from, q->tag, q->until_ms);
+    if (to == NULL)
+        return busy(c, q);
+    to->shown = w.delivery_id;
+    e = c->host->link != NULL
+            ? link_ask(c->host->link, &w.ask, hub_answered, to)
+            : ERR_UNREACHABLE;
+    if (e != ERR_OK)
+        hub_answered(to, e, NULL);
+    return ERR_OK;
+}
+
 static enum err answer(struct control *c, const Pb__Ask *m,
                        const struct question *q)
 {
@@ -248,6 +273,8 @@ static enum err answer(struct control *c, const Pb__Ask *m,
     const char *what = m->what != NULL ? m->what : "";
     if (strcmp(what, "send") == 0)
         return ask_send(c, q);
+    if (strcmp(what, "show") == 0)
+        return ask_show(c, q);
     if (strncmp(what, "hub:", 4) == 0)
         return ask_hub(c, what + 4, q);
     enum err e = op_run(c->host, what, q->arg, q->n, &a);
@@ -304,7 +331,9 @@ static enum err tell(struct control *c, struct waiting *w, bool time_over)
     struct node_answer a = {ERR_OK, NULL};
     bool still = true;
     enum err e = ERR_OK;
-    if (id_is_zero(w->event_id))
+    if (!id_is_zero(w->shown))
+        e = show_answer(c->host, w->shown, ERR_UNREACHABLE, NULL, &a);
+    else if (id_is_zero(w->event_id))
         e = op_hub_answer(ERR_UNREACHABLE, NULL, &a);
     else
         e = op_outcome(c->host, w->event_id, &still, &a);

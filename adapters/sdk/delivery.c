@@ -11,6 +11,7 @@
 #include "proto/base/text.h"
 #include "proto/base/utf8.h"
 #include "proto/wire/json.h"
+#include "proto/wire/unpack.h"
 #include "tsunagi/v1/value.pb-c.h"
 #include <assert.h>
 #include <ctype.h>
@@ -63,6 +64,47 @@ enum err delivery_open(struct slice packed, struct tsunagi_delivery **out)
         delivery_close(&d);
     *out = d;
     return e;
+}
+
+/* A delivery without a part is a delivery: each part stands for itself. */
+static enum err keep_classes(struct slice packed, uint64_t classes,
+                             struct buf *out)
+{
+    ProtobufCMessage *m = NULL;
+    enum err e = unpack(&pb__delivery__descriptor, packed, &m);
+    if (e != ERR_OK)
+        return e;
+    Pb__Delivery *d = (Pb__Delivery *)m;
+    size_t n = d->n_part, kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        Pb__Part *p = d->part[i];
+        if ((classes & class_bit(p->cls)) == 0)
+            continue;
+        d->part[i] = d->part[kept];
+        d->part[kept++] = p;
+    }
+    d->n_part = kept;
+    e = pack(m, out);
+    d->n_part = n;
+    unpack_free(&m);
+    return e;
+}
+
+enum err delivery_open_for(struct slice packed, uint64_t classes,
+                           struct tsunagi_delivery **out)
+{
+    struct buf less = {0};
+    *out = NULL;
+    enum err e = keep_classes(packed, classes, &less);
+    if (e == ERR_OK)
+        e = delivery_open(buf_slice(&less), out);
+    buf_fini(&less);
+    return e;
+}
+
+const char *delivery_role(const struct tsunagi_delivery *d)
+{
+    return message(d)->role != NULL ? message(d)->role : "";
 }
 
 void delivery_close(struct tsunagi_delivery **dp)

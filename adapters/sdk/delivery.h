@@ -8,6 +8,11 @@
 /* Opens a stored, packed Delivery. delivery_close frees. */
 enum err delivery_open(struct slice packed,
                        struct tsunagi_delivery **out) MUST_CHECK;
+/* The same with no more than these classes of it. */
+enum err delivery_open_for(struct slice packed, uint64_t classes,
+                           struct tsunagi_delivery **out) MUST_CHECK;
+/* The role it was released to; "" when it has none. */
+const char *delivery_role(const struct tsunagi_delivery *d);
 void delivery_close(struct tsunagi_delivery **d);
 /* The same as tsunagi_delivery_json, as a new reference; NULL: no memory. */
 json_t *delivery_json(const struct tsunagi_delivery *d);

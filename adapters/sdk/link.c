@@ -156,6 +156,8 @@ static void lane_up(struct link *k, size_t i, uint64_t now)
     known_reset(&l->known);
     l->ack_count = 0;
     link_rewind_lane(l);
+    if (i == LANE_NORMAL)
+        link_lease_connected(k, now);
     log_note("link: connected lane=%s", link_lane_name(i));
 }
 
@@ -418,6 +420,7 @@ struct link_status link_status(const struct link *k)
     struct link_status s = {.forked = k->forked,
                             .taken = k->taken,
                             .repeated = k->repeated,
+                            .lease_ms = k->lease.until_ms,
                             .refused = k->refused,
                             .trouble = k->trouble};
     for (size_t i = 0; i < LANES; i++) {

@@ -47,6 +47,9 @@ enum err link_ask(struct link *l, const Pb__Ask *ask, link_done *done,
 /* Forgets a question; its answer goes nowhere. */
 void link_ask_forget(struct link *l, const void *ctx);
 
+/* May what is unread be handed over and shown? False when l is NULL. */
+bool link_lease(const struct link *l, uint64_t boot_ms);
+
 /* The last checkpoint verified; size 0 when there is none or l is NULL. */
 struct checkpoint link_seen(const struct link *l);
 /* A person decided that the log seen now is the right one. */
@@ -58,6 +61,7 @@ struct link_status {
     bool up[LANES], forked;
     size_t in_flight[LANES];
     uint64_t heard_ms[LANES]; /* boot clock; 0: never */
+    uint64_t lease_ms;        /* boot clock: until then */
     uint64_t taken, repeated, refused;
     enum err trouble; /* the last one with the hub */
 };

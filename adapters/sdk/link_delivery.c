@@ -107,17 +107,39 @@ static enum err take_head(struct link *k, struct lane_link *l,
                             : ERR_OK;
 }
 
-static enum err queue_ack(struct lane_link *l, const struct verified *v)
+static enum err queue_ack(struct lane_link *l, const struct ack *a)
 {
     struct ack *list =
         link_room(l->ack, l->ack_count, &l->ack_cap, sizeof(*l->ack));
     if (list == NULL)
         return ERR_NOMEM;
     l->ack = list;
-    struct ack *a = &l->ack[l->ack_count++];
-    a->delivery_id = v->delivery_id;
-    sha256(pb_slice(v->delivery->release_leaf), a->sha256);
+    l->ack[l->ack_count++] = *a;
     return ERR_OK;
+}
+
+enum err link_ack_recall(struct lane_link *l, struct id delivery_id,
+                         const struct spool_recalled *r)
+{
+    struct ack a = {.delivery_id = delivery_id,
+                    .has_sha256 = r->has_leaf,
+                    .recalled = r->outcome};
+    memcpy(a.sha256, r->leaf_sha256, sizeof(a.sha256));
+    return queue_ack(l, &a);
+}
+
+/* One that was called back before it came is answered as that. */
+static enum err ack_delivery(struct link *k, size_t lane,
+                             const struct verified *v)
+{
+    struct spool_recalled r;
+    struct ack a = {.delivery_id = v->delivery_id, .has_sha256 = true};
+    enum err e = spool_recalled(k->c.spool, v->delivery_id, &r);
+    if (e != ERR_OK && e != ERR_NOT_FOUND)
+        return e;
+    a.recalled = e == ERR_OK ? r.outcome : RECALL_NONE;
+    sha256(pb_slice(v->delivery->release_leaf), a.sha256);
+    return queue_ack(&k->lane[lane], &a);
 }
 
 /* Someone took a consent back: what rested on it is marked here too. */
@@ -165,7 +187,7 @@ static enum err store_delivery(struct link *k, size_t lane,
         return e;
     k->delivered |= fresh;
     *(fresh ? &k->taken : &k->repeated) += 1;
-    return queue_ack(&k->lane[lane], v);
+    return ack_delivery(k, lane, v);
 }
 
 static enum err take_delivery(struct link *k, size_t lane,

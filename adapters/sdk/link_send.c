@@ -1,4 +1,4 @@
-/* link_send.c - what goes out: acknowledgements, FETCH, waiting events, PING,
+/* link_send.c - what goes out: acknowledgements, FETCH, waiting events, PING
  * in this order. A full pipe is tried again after a moment. */
 #include "adapters/sdk/link_lanes.h"
 #include "proto/base/clock.h"
@@ -74,7 +74,10 @@ static enum err pack_ack(const struct link *k, const struct ack *a,
     uint8_t signature[SIGNATURE_BYTES];
     struct buf inner = {0};
     Pb__AckBody body = PB__ACK_BODY__INIT;
-    body.has_delivery_id = body.has_sha256 = body.has_time_ms = 1;
+    body.has_delivery_id = body.has_time_ms = 1;
+    body.has_sha256 = a->has_sha256;
+    body.has_recalled = a->recalled != RECALL_NONE;
+    body.recalled = (Pb__RecallOutcome)a->recalled;
     body.delivery_id = pb_borrow(slice_of(a->delivery_id.b, ID_BYTES));
     body.sha256 = pb_borrow(slice_of(a->sha256, 32));
     body.time_ms = clock_wall_ms();
@@ -158,6 +161,8 @@ static enum err send_lane(struct link *k, size_t i, uint64_t now)
         e = send_fetch(k, l, now);
     if (e == ERR_OK)
         e = send_events(k, i, now);
+    if (e == ERR_OK && i == LANE_NORMAL)
+        e = link_lease_send(k, now);
     return e == ERR_OK ? send_ping(l, now) : e;
 }
 

@@ -76,6 +76,11 @@ static enum err done(struct node_answer *a, enum err e, json_t *json)
     return machine(e) ? e : a->json != NULL ? ERR_OK : ERR_NOMEM;
 }
 
+enum err op_done(struct node_answer *a, enum err e)
+{
+    return done(a, e, NULL);
+}
+
 /* The same for a code that came from elsewhere: never trouble of ours. */
 static enum err say(struct node_answer *a, enum err code, json_t *json)
 {
@@ -220,21 +225,44 @@ static enum err op_store(struct tsunagi_host *h, const struct node_arg *args,
 
 /* ---- inbox ---- */
 
-static json_t *in_json(const struct spool_in *d)
+/* Unread things leave only under a lease; what was called back, never. */
+static const char *held_back(const struct tsunagi_host *h,
+                             const struct spool_in *d)
+{
+    bool unread = d->state == IN_NEW && !d->shown;
+    if (d->recalled != RECALL_NONE)
+        return "recalled";
+    return unread && !link_lease(h->link, clock_boot_ms()) ? "lease" : NULL;
+}
+
+static json_t *content_json(const struct spool_in *d)
 {
     struct tsunagi_delivery *v = NULL;
     json_t *o = NULL;
     if (d->delivery.n > 0 &&
         delivery_open(buf_slice(&d->delivery), &v) == ERR_OK)
         o = delivery_json(v);
-    if (o == NULL)
-        o = json_object();
     delivery_close(&v);
+    return o;
+}
+
+static json_t *in_json(const struct tsunagi_host *h, const struct spool_in *d)
+{
+    const char *held = held_back(h, d);
+    const struct schema_message *m = schema_event(d->type);
+    json_t *o = held == NULL ? content_json(d) : NULL;
+    if (o == NULL) {
+        o = json_object();
+        set(o, "type", json_string(m != NULL ? m->event_name : ""));
+    }
     set(o, "seq", integer((uint64_t)d->row));
     set(o, "delivery_id", id_json(d->delivery_id));
     set(o, "lane", json_string(d->lane == LANE_URGENT ? "urgent" : "normal"));
     set(o, "state", json_string(in_state_name(d->state)));
     set(o, "withdrawn", json_boolean(d->withdrawn));
+    set(o, "recalled", json_boolean(d->recalled != RECALL_NONE));
+    if (held != NULL)
+        set(o, "held", json_string(held));
     return o;
 }
 
@@ -251,6 +279,18 @@ static bool fits(json_t *list, json_t *o, size_t *bytes)
     return true;
 }
 
+/* One of the list; its content is out once the answer is. */
+static enum err list_in(struct tsunagi_host *h, const struct spool_in *d,
+                        json_t *list, size_t *bytes, bool *more)
+{
+    json_t *o = in_json(h, d);
+    bool content = json_object_get(o, "body") != NULL;
+    *more = !fits(list, o, bytes);
+    if (*more || !content || d->shown)
+        return ERR_OK;
+    return spool_shown(h->spool, d->delivery_id);
+}
+
 static enum err op_inbox(struct tsunagi_host *h, const struct node_arg *args,
                          size_t n, struct node_answer *a)
 {
@@ -261,18 +301,20 @@ static enum err op_inbox(struct tsunagi_host *h, const struct node_arg *args,
     size_t bytes = 0;
     bool more = false;
     struct spool_in d;
-    enum err e;
-    while ((e = spool_in_after(h->spool, row, up_to, &d)) == ERR_OK) {
+    enum err e = ERR_OK;
+    while (e == ERR_OK && !more &&
+           (e = spool_in_after(h->spool, row, up_to, &d)) == ERR_OK) {
         row = d.row;
-        more =
-            json_array_size(list) >= limit || !fits(list, in_json(&d), &bytes);
+        more = json_array_size(list) >= limit;
+        if (!more)
+            e = list_in(h, &d, list, &bytes, &more);
         spool_in_fini(&d);
-        if (more)
-            break;
     }
+    if (e == ERR_OK || e == ERR_NOT_FOUND)
+        e = spool_commit(h->spool);
     set(o, "deliveries", list);
     set(o, "more", json_boolean(more));
-    return done(a, e == ERR_NOT_FOUND ? ERR_OK : e, o);
+    return done(a, e, o);
 }
 
 static enum err delivery_arg(const struct node_arg *args, size_t n,
@@ -292,40 +334,6 @@ static enum err op_handled(struct tsunagi_host *h, const struct node_arg *args,
     if (e == ERR_OK)
         e = spool_commit(h->spool);
     return done(a, e, NULL);
-}
-
-static json_t *print_json(const struct tsunagi_delivery *v)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *f = open_memstream(&text, &size);
-    json_t *o = json_object();
-    if (f != NULL) {
-        tsunagi_print(v, f);
-        fclose(f);
-        set(o, "text", json_stringn(text, size));
-    }
-    free(text);
-    return o;
-}
-
-static enum err op_print(struct tsunagi_host *h, const struct node_arg *args,
-                         size_t n, struct node_answer *a)
-{
-    struct id id;
-    struct spool_in d;
-    struct tsunagi_delivery *v = NULL;
-    enum err e = delivery_arg(args, n, &id);
-    if (e == ERR_OK)
-        e = spool_in_get(h->spool, id, &d);
-    if (e != ERR_OK)
-        return done(a, e, NULL);
-    e = d.delivery.n > 0 ? delivery_open(buf_slice(&d.delivery), &v)
-                         : ERR_NOT_FOUND;
-    json_t *o = e == ERR_OK ? print_json(v) : NULL;
-    delivery_close(&v);
-    spool_in_fini(&d);
-    return done(a, e, o);
 }
 
 /* ---- outbox ---- */
@@ -402,6 +410,7 @@ static json_t *hub_json(const struct tsunagi_host *h)
     set(o, "taken", integer(s.taken));
     set(o, "repeated", integer(s.repeated));
     set(o, "refused", integer(s.refused));
+    set(o, "lease", json_boolean(link_lease(h->link, clock_boot_ms())));
     return o;
 }
 
@@ -433,6 +442,7 @@ static enum err op_status(struct tsunagi_host *h, const struct node_arg *args,
     json_t *o = json_object(), *in = json_object();
     for (int i = 0; i < 3; i++)
         set(in, in_state_name((enum in_state)i), integer(c.in[i]));
+    set(in, "recalled", integer(c.recalled));
     set(o, "agency", json_string(h->conf.agency));
     set(o, "node", json_string(h->conf.node));
     set(o, "module", json_string(h->module != NULL ? h->module->name : ""));
@@ -483,9 +493,8 @@ enum err op_run(struct tsunagi_host *h, const char *what,
                         struct node_answer *);
     } OPS[] = {
         {"submit", op_store},  {"inbox", op_inbox},   {"handled", op_handled},
-        {"print", op_print},   {"outbox", op_outbox}, {"resend", op_resend},
-        {"status", op_status}, {"clear", op_clear},   {"erase", op_erase},
-        {"stop", op_stop},
+        {"outbox", op_outbox}, {"resend", op_resend}, {"status", op_status},
+        {"clear", op_clear},   {"erase", op_erase},   {"stop", op_stop},
     };
     for (size_t i = 0; i < NELEM(OPS); i++)
         if (strcmp(OPS[i].what, what) == 0)

@@ -25,6 +25,8 @@ enum err op_outcome(struct tsunagi_host *h, struct id event_id, bool *waiting,
 /* The hub's answer, or why there is none, as ours. */
 enum err op_hub_answer(enum err e, const Pb__Answer *m,
                        struct node_answer *a) MUST_CHECK;
+/* Ends an operation: e is its answer unless the machine is broken. */
+enum err op_done(struct node_answer *a, enum err e) MUST_CHECK;
 /* An Ask from a name and arguments; ptrs has room for n. Borrowed. */
 void op_ask(const char *what, const struct node_arg *args, size_t n,
             Pb__AskArgument *arg, Pb__AskArgument **ptrs, Pb__Ask *out);

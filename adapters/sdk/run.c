@@ -6,11 +6,13 @@
  * Deliveries reach the module after they are on disk and are marked handed
  * when it has taken them; after a crash between the two it is offered the same
  * delivery again, by the same id. One that it does not take is offered again
- * after 5 s, and later ones of the same case wait behind it (I-7). */
+ * after 5 s, and later ones of the same case wait behind it (I-7). Without a
+ * lease of the hub (link_lease.c) none is handed over. */
 #include "adapters/sdk/control.h"
 #include "adapters/sdk/delivery.h"
 #include "adapters/sdk/draft.h"
 #include "adapters/sdk/ops.h"
+#include "adapters/sdk/show.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/wire/json.h"
@@ -20,6 +22,7 @@
 #include <string.h>
 
 #define RETRY_MS 5000
+#define LEASE_WAIT_MS 3000
 #define PRUNE_MS (3600ull * 1000)
 #define CLOCK_STEP_MS (3600ull * 1000)
 #define HELD_CASES 64
@@ -331,10 +334,16 @@ static enum err hand_lane(struct tsunagi_host *h, enum lane lane,
     return ERR_OK;
 }
 
+/* Nothing unread leaves the spool without a lease. */
+static bool may_hand(const struct tsunagi_host *h, uint64_t now)
+{
+    return h->module_open && link_lease(h->link, now);
+}
+
 static enum err hand_over(struct tsunagi_host *h, uint64_t now)
 {
     struct held held = {.n = 0};
-    if (!h->module_open || (!h->hand_over && now < h->retry_ms))
+    if (!may_hand(h, now) || (!h->hand_over && now < h->retry_ms))
         return ERR_OK;
     h->hand_over = false;
     h->retry_ms = UINT64_MAX;
@@ -356,13 +365,13 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 static int wait_of(const struct tsunagi_host *h, int wait_ms, uint64_t now)
 {
     uint64_t due = now + (uint64_t)(wait_ms > 0 ? wait_ms : 0);
-    if (spool_dirty(h->spool) || (h->module_open && h->hand_over) || h->stop)
+    if (spool_dirty(h->spool) || (may_hand(h, now) && h->hand_over) || h->stop)
         return 0;
     if (h->link != NULL)
         due = sooner(due, now + (uint64_t)link_wait_ms(h->link, now));
     if (h->module_open && h->module->tick_ms > 0)
         due = sooner(due, h->tick_ms);
-    if (h->module_open)
+    if (may_hand(h, now))
         due = sooner(due, h->retry_ms);
     if (h->control != NULL)
         due = sooner(due, now + 250);
@@ -517,6 +526,8 @@ static enum err do_send(struct node_session *s, const struct node_arg *args,
 
 /* Where the hub's answer goes when it comes. */
 struct hub_wait {
+    struct tsunagi_host *host;
+    struct id shown; /* zero: the answer goes on as it came */
     struct node_answer *a;
     enum err e;
     bool done;
@@ -525,32 +536,64 @@ struct hub_wait {
 static void hub_done(void *ctx, enum err e, const Pb__Answer *m)
 {
     struct hub_wait *w = ctx;
-    w->e = op_hub_answer(e, m, w->a);
+    w->e = id_is_zero(w->shown) ? op_hub_answer(e, m, w->a)
+                                : show_answer(w->host, w->shown, e, m, w->a);
     w->done = true;
 }
 
 /* A new connection takes a moment: the question is put when it is there. */
+static enum err await_hub(struct node_session *s, const Pb__Ask *ask,
+                          struct hub_wait *w, uint64_t until)
+{
+    bool asked = false;
+    enum err e = ERR_OK;
+    while (e == ERR_OK && s->host.link != NULL && !w->done &&
+           clock_boot_ms() < until) {
+        if (!asked)
+            asked = link_ask(s->host.link, ask, hub_done, w) == ERR_OK;
+        e = node_turn(s, 100);
+    }
+    if (s->host.link != NULL)
+        link_ask_forget(s->host.link, w);
+    if (e == ERR_OK && !w->done)
+        hub_done(w, ERR_UNREACHABLE, NULL);
+    return e == ERR_OK ? w->e : e;
+}
+
 static enum err do_hub(struct node_session *s, const char *what,
                        const struct node_arg *args, size_t n, uint64_t until,
                        struct node_answer *a)
 {
     Pb__AskArgument arg[OP_ARGS_MAX], *ptrs[OP_ARGS_MAX];
     Pb__Ask ask;
-    struct hub_wait w = {a, ERR_OK, false};
-    bool asked = false;
-    enum err e = ERR_OK;
-    if (s->host.link == NULL)
-        return op_hub_answer(ERR_UNREACHABLE, NULL, a);
+    struct hub_wait w = {.host = &s->host, .a = a};
     op_ask(what, args, n < OP_ARGS_MAX ? n : OP_ARGS_MAX, arg, ptrs, &ask);
-    while (e == ERR_OK && !w.done && clock_boot_ms() < until) {
-        if (!asked)
-            asked = link_ask(s->host.link, &ask, hub_done, &w) == ERR_OK;
-        e = node_turn(s, 100);
-    }
-    link_ask_forget(s->host.link, &w);
-    if (e == ERR_OK && !w.done)
-        e = op_hub_answer(ERR_UNREACHABLE, NULL, a);
-    return e == ERR_OK ? w.e : e;
+    return await_hub(s, &ask, &w, until);
+}
+
+static enum err do_show(struct node_session *s, const struct node_arg *args,
+                        size_t n, uint64_t until, struct node_answer *a)
+{
+    struct show show;
+    struct hub_wait w = {.host = &s->host, .a = a};
+    enum err e = show_ask(&s->host, args, n, &show);
+    if (e != ERR_OK)
+        return op_done(a, e);
+    w.shown = show.delivery_id;
+    return await_hub(s, &show.ask, &w, until);
+}
+
+/* Unread things need a lease; a session just opened has none yet. */
+static enum err do_inbox(struct node_session *s, const struct node_arg *args,
+                         size_t n, uint64_t until, struct node_answer *a)
+{
+    struct tsunagi_host *h = &s->host;
+    bool unread = true;
+    enum err e = spool_unread(h->spool, &unread);
+    while (e == ERR_OK && unread && h->link != NULL &&
+           clock_boot_ms() < until && !link_lease(h->link, clock_boot_ms()))
+        e = node_turn(s, 50);
+    return e == ERR_OK ? op_run(h, "inbox", args, n, a) : e;
 }
 
 enum err node_do(struct node_session *s, const char *what,
@@ -563,6 +606,11 @@ enum err node_do(struct node_session *s, const char *what,
     enum err e;
     if (strcmp(what, "send") == 0)
         e = do_send(s, args, n, until, a);
+    else if (strcmp(what, "show") == 0)
+        e = do_show(s, args, n, until, a);
+    else if (strcmp(what, "inbox") == 0)
+        e = do_inbox(s, args, n, sooner(until, clock_boot_ms() + LEASE_WAIT_MS),
+                     a);
     else if (strncmp(what, "hub:", 4) == 0)
         e = do_hub(s, what + 4, args, n, until, a);
     else

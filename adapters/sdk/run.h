@@ -74,9 +74,13 @@ void node_answer_fini(struct node_answer *a);
  *             "receipt":{...}}. After the timeout ERR_UNREACHABLE, "kept":true.
  *   submit    json: stored only; {"event_id","kept":true}
  *   inbox     [after], [limit], [all]: {"deliveries":[{"seq","delivery_id",
- *             "state","withdrawn",...as tsunagi_delivery_json}]}
+ *             "state","withdrawn","recalled",...as tsunagi_delivery_json}]}.
+ *             What is recalled, and without a lease what is unread, has no
+ *             content but "held": "recalled" or "lease".
  *   handled   delivery_id
- *   print     delivery_id: {"text": printable}
+ *   show      delivery_id, [actor]: asks the hub (READ), then what it permits,
+ *             as tsunagi_delivery_json with "text", printable. Under the lease
+ *             also when the hub is away: "without_hub": true.
  *   outbox    [after], [limit], [all]: {"events":[...]}
  *   resend    marks every kept event waiting again (after the hub's recovery)
  *   status    {"agency","node","hub":{...},"outbox":{...},"inbox":{...}}

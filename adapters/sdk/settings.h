@@ -10,6 +10,7 @@ struct settings {
     char *urgent, *normal; /* endpoints */
     char *hub_public, *hub_log, *origin;
     char *socket; /* NULL: no local control */
+    char *actor;  /* handle of who reads here; NULL: told each time */
     bool fictitious;
     char *folder;           /* of the file: relative paths start here */
     struct setting *option; /* of `module`, in order */

@@ -45,11 +45,15 @@ static const char SCHEMA[] =
     "CREATE TABLE inbox(row INTEGER PRIMARY KEY AUTOINCREMENT,"
     " delivery_id BLOB NOT NULL UNIQUE, lane INTEGER NOT NULL,"
     " state INTEGER NOT NULL, type INTEGER NOT NULL,"
-    " withdrawn INTEGER NOT NULL, person BLOB NOT NULL, case_token BLOB,"
+    " withdrawn INTEGER NOT NULL, shown INTEGER NOT NULL DEFAULT 0,"
+    " person BLOB NOT NULL, case_token BLOB,"
     " released_ms INTEGER NOT NULL, stored_ms INTEGER NOT NULL,"
     " done_ms INTEGER NOT NULL, delivery BLOB);"
     "CREATE TABLE relied(consent BLOB NOT NULL, delivery_id BLOB NOT NULL,"
     " PRIMARY KEY(consent, delivery_id)) WITHOUT ROWID;"
+    "CREATE TABLE recall(delivery_id BLOB PRIMARY KEY, no INTEGER NOT NULL,"
+    " outcome INTEGER NOT NULL, taken_ms INTEGER NOT NULL, leaf_sha256 BLOB)"
+    " WITHOUT ROWID;"
     "CREATE INDEX inbox_open ON inbox(row) WHERE state < 2;"
     "CREATE INDEX inbox_new ON inbox(lane, row) WHERE state = 0;";
 
@@ -58,7 +62,9 @@ static const char SCHEMA[] =
     " header_sha256, code, person, source, event, receipt FROM outbox "
 #define IN_COLUMNS                                                             \
     "row, delivery_id, lane, state, type, withdrawn, person, case_token,"      \
-    " released_ms, stored_ms, delivery FROM inbox "
+    " released_ms, stored_ms, delivery, shown,"                                \
+    " (SELECT outcome FROM recall WHERE recall.delivery_id ="                  \
+    " inbox.delivery_id) FROM inbox "
 static const char *const SQL[QUERIES] = {
     [Q_META_GET] = "SELECT v FROM meta WHERE k = ?1",
     [Q_META_SET] = "INSERT OR REPLACE INTO meta VALUES(?1, ?2)",
@@ -89,6 +95,14 @@ static const char *const SQL[QUERIES] = {
                  " AND row > ?2 ORDER BY row LIMIT 1",
     [Q_MARK] = "UPDATE inbox SET state = max(state, ?2), done_ms = ?3"
                " WHERE delivery_id = ?1",
+    [Q_SHOWN] = "UPDATE inbox SET shown = 1 WHERE delivery_id = ?1",
+    [Q_UNREAD] = "SELECT 1 FROM inbox WHERE state = 0 AND shown = 0 LIMIT 1",
+    [Q_DROP] = "UPDATE inbox SET delivery = NULL, state = 2, done_ms = ?2"
+               " WHERE delivery_id = ?1 AND state = 0",
+    [Q_RECALL_GET] = "SELECT outcome, no, leaf_sha256 FROM recall"
+                     " WHERE delivery_id = ?1",
+    [Q_RECALL_SET] = "INSERT OR REPLACE INTO recall VALUES(?1, ?2, ?3, ?4,"
+                     " ?5)",
     [Q_RELIED] = "INSERT OR IGNORE INTO relied VALUES(?1, ?2)",
     [Q_WITHDRAW] = "UPDATE inbox SET withdrawn = 1 WHERE delivery_id IN"
                    " (SELECT delivery_id FROM relied WHERE consent = ?1)",
@@ -99,6 +113,7 @@ static const char *const SQL[QUERIES] = {
                 " GROUP BY state",
     [Q_COUNT_LANE] = "SELECT lane, count(*), min(created_ms) FROM outbox"
                      " WHERE state = 0 GROUP BY lane",
+    [Q_COUNT_RECALLED] = "SELECT count(*) FROM recall",
     /* consents (1201..1203) are kept without limit, I-16 */
     [Q_PRUNE_OUT] = "UPDATE outbox SET event = NULL, receipt = NULL,"
                     " source = NULL WHERE state IN (1, 2)"
@@ -618,10 +633,16 @@ enum err spool_count(struct spool *s, struct spool_counts *c)
         c->out_waiting[lane] = db_column_u64(st, 1);
         c->oldest_waiting_ms[lane] = db_column_u64(st, 2);
     }
-    return e == ERR_NOT_FOUND ? ERR_OK : e;
+    if (e != ERR_NOT_FOUND)
+        return e;
+    st = db_query(s, Q_COUNT_RECALLED);
+    e = db_row(s, st);
+    c->recalled = e == ERR_OK ? db_column_u64(st, 0) : 0;
+    sqlite3_reset(st);
+    return e;
 }
 
-static enum err scrub(struct spool *s)
+enum err spool_scrub(struct spool *s)
 {
     enum err e = spool_commit(s);
     if (e == ERR_OK &&
@@ -642,7 +663,7 @@ enum err spool_prune(struct spool *s, uint64_t now_ms)
         if (e != ERR_OK)
             return e;
     }
-    return scrub(s);
+    return spool_scrub(s);
 }
 
 enum err spool_erase(struct spool *s, const uint8_t person[16])
@@ -655,5 +676,5 @@ enum err spool_erase(struct spool *s, const uint8_t person[16])
         if (e != ERR_OK)
             return e;
     }
-    return scrub(s);
+    return spool_scrub(s);
 }

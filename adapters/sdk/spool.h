@@ -94,9 +94,18 @@ struct spool_delivery {
     const struct id *consent; /* that it relied on */
     size_t consents;
 };
-/* *fresh is false when it was taken before, at any time: nothing changes. */
+/* *fresh is false when it was taken before, at any time (nothing changes), and
+ * when it was recalled before it came (it is kept without payload). */
 enum err spool_take(struct spool *s, const struct spool_delivery *d,
                     uint64_t now_ms, bool *fresh) MUST_CHECK;
+/* What became of a delivery that the hub recalled. The numbers are those of
+ * the acknowledgement (RecallOutcome). */
+enum recall {
+    RECALL_NONE,
+    RECALL_DELETED, /* nobody had it: its payload is gone */
+    RECALL_HANDED,  /* the module or a person has it already */
+    RECALL_UNKNOWN  /* it never came here; should it, it is not kept */
+};
 struct spool_in {
     int64_t row;
     struct id delivery_id;
@@ -104,9 +113,11 @@ struct spool_in {
     enum in_state state;
     uint32_t type;
     bool withdrawn, has_case;
+    bool shown; /* its content was given to somebody outside */
+    enum recall recalled;
     uint8_t case_token[16];
     uint64_t released_ms, stored_ms;
-    struct buf delivery; /* empty: its time is over, or erased */
+    struct buf delivery; /* empty: its time is over, erased or recalled */
 };
 void spool_in_fini(struct spool_in *d);
 enum err spool_in_get(struct spool *s, struct id delivery_id,
@@ -120,11 +131,34 @@ enum err spool_in_new(struct spool *s, enum lane lane, int64_t row,
 /* A state never goes back. ERR_NOT_FOUND. */
 enum err spool_mark(struct spool *s, struct id delivery_id, enum in_state state,
                     uint64_t now_ms) MUST_CHECK;
+/* Its content was given to somebody outside. ERR_NOT_FOUND. */
+enum err spool_shown(struct spool *s, struct id delivery_id) MUST_CHECK;
+/* New, and nobody outside has seen its content. */
+enum err spool_unread(struct spool *s, bool *any) MUST_CHECK;
 /* A consent was taken back: marks what relied on it; or all of them: marks
  * what was received of this person or case (16 bytes or NULL each). */
 enum err spool_withdraw_consent(struct spool *s, struct id consent) MUST_CHECK;
 enum err spool_withdraw_all(struct spool *s, const uint8_t *person,
                             const uint8_t *case_token) MUST_CHECK;
+
+/* ---- recalls: kept for ever, so that a late delivery finds its own ---- */
+struct spool_recalled {
+    enum recall outcome;
+    uint64_t no;             /* the hub's number of the recall */
+    uint8_t leaf_sha256[32]; /* of the release leaf */
+    bool has_leaf;
+};
+/* Takes a recall: what was not handed over loses its payload. leaf_sha256 (may
+ * be NULL) is that of the delivery's release leaf. A repeat changes nothing and
+ * gives the first outcome. spool_scrub makes the bytes go. */
+enum err spool_recall(struct spool *s, struct id delivery_id, uint64_t no,
+                      const uint8_t *leaf_sha256, uint64_t now_ms,
+                      struct spool_recalled *r) MUST_CHECK;
+/* ERR_NOT_FOUND: it was not recalled. */
+enum err spool_recalled(struct spool *s, struct id delivery_id,
+                        struct spool_recalled *r) MUST_CHECK;
+/* Commits, and empties the journal: deleted bytes are gone from the disk. */
+enum err spool_scrub(struct spool *s) MUST_CHECK;
 
 /* ---- the hub's log as last seen ---- */
 enum err spool_checkpoint(struct spool *s, struct checkpoint *c,
@@ -138,7 +172,7 @@ bool spool_forked(struct spool *s);
 /* ---- upkeep ---- */
 struct spool_counts {
     uint64_t out[4], in[3], oldest_waiting_ms[LANES];
-    uint64_t out_waiting[LANES];
+    uint64_t out_waiting[LANES], recalled;
 };
 enum err spool_count(struct spool *s, struct spool_counts *c) MUST_CHECK;
 /* Forgets payload whose time is over (rows stay, for telling repeats), and

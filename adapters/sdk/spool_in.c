@@ -30,6 +30,27 @@ static enum err insert_delivery(struct spool *s, const struct spool_delivery *d,
     return db_run(s, st);
 }
 
+static enum err drop_payload(struct spool *s, struct id id, uint64_t now_ms)
+{
+    sqlite3_stmt *st = db_query(s, Q_DROP);
+    db_bind(st, 1, slice_of(id.b, ID_BYTES));
+    db_bind_u64(st, 2, now_ms);
+    return db_run(s, st);
+}
+
+static enum err put_recall(struct spool *s, struct id id,
+                           const struct spool_recalled *r, uint64_t now_ms)
+{
+    sqlite3_stmt *st = db_query(s, Q_RECALL_SET);
+    db_bind(st, 1, slice_of(id.b, ID_BYTES));
+    db_bind_u64(st, 2, r->no);
+    sqlite3_bind_int(st, 3, (int)r->outcome);
+    db_bind_u64(st, 4, now_ms);
+    if (r->has_leaf)
+        db_bind(st, 5, slice_of(r->leaf_sha256, sizeof(r->leaf_sha256)));
+    return db_run(s, st);
+}
+
 static enum err insert_consents(struct spool *s, const struct spool_delivery *d)
 {
     enum err e = ERR_OK;
@@ -42,6 +63,21 @@ static enum err insert_consents(struct spool *s, const struct spool_delivery *d)
     return e;
 }
 
+/* It was called back before it came: only its number is kept. */
+static enum err take_recalled(struct spool *s, const struct spool_delivery *d,
+                              uint64_t now_ms)
+{
+    struct spool_recalled r;
+    enum err e = spool_recalled(s, d->delivery_id, &r);
+    if (e != ERR_OK)
+        return e;
+    e = insert_delivery(s, d, slice_of("", 0), now_ms);
+    if (e == ERR_OK)
+        e = drop_payload(s, d->delivery_id, now_ms);
+    r.outcome = RECALL_DELETED;
+    return e == ERR_OK ? put_recall(s, d->delivery_id, &r, now_ms) : e;
+}
+
 enum err spool_take(struct spool *s, const struct spool_delivery *d,
                     uint64_t now_ms, bool *fresh)
 {
@@ -52,6 +88,11 @@ enum err spool_take(struct spool *s, const struct spool_delivery *d,
     *fresh = e == ERR_OK && !has;
     if (!*fresh)
         return e;
+    e = take_recalled(s, d, now_ms);
+    if (e != ERR_NOT_FOUND) {
+        *fresh = false;
+        return e;
+    }
     e = db_key_need(s, db_token(d->person), key);
     if (e == ERR_OK)
         e = seal(key, db_aad(aad, "in", slice_of(d->delivery_id.b, ID_BYTES)),
@@ -82,6 +123,8 @@ static void read_in_row(sqlite3_stmt *st, struct spool_in *d)
         memcpy(d->case_token, db_column(st, 7).p, TOKEN);
     d->released_ms = db_column_u64(st, 8);
     d->stored_ms = db_column_u64(st, 9);
+    d->shown = sqlite3_column_int(st, 11) != 0;
+    d->recalled = (enum recall)sqlite3_column_int(st, 12);
 }
 
 static enum err take_in(struct spool *s, sqlite3_stmt *st, struct spool_in *d)
@@ -166,4 +209,75 @@ enum err spool_withdraw_all(struct spool *s, const uint8_t *person,
     if (case_token != NULL)
         db_bind(st, 2, slice_of(case_token, TOKEN));
     return db_run(s, st);
+}
+
+enum err spool_shown(struct spool *s, struct id delivery_id)
+{
+    sqlite3_stmt *st = db_query(s, Q_SHOWN);
+    db_bind(st, 1, slice_of(delivery_id.b, ID_BYTES));
+    enum err e = db_run(s, st);
+    return e == ERR_OK && sqlite3_changes(s->db) == 0 ? ERR_NOT_FOUND : e;
+}
+
+enum err spool_unread(struct spool *s, bool *any)
+{
+    sqlite3_stmt *st = db_query(s, Q_UNREAD);
+    enum err e = db_row(s, st);
+    sqlite3_reset(st);
+    *any = e == ERR_OK;
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+/* ---- recalls ---- */
+
+enum err spool_recalled(struct spool *s, struct id delivery_id,
+                        struct spool_recalled *r)
+{
+    memset(r, 0, sizeof(*r));
+    sqlite3_stmt *st = db_query(s, Q_RECALL_GET);
+    db_bind(st, 1, slice_of(delivery_id.b, ID_BYTES));
+    enum err e = db_row(s, st);
+    if (e == ERR_OK) {
+        struct slice leaf = db_column(st, 2);
+        r->outcome = (enum recall)sqlite3_column_int(st, 0);
+        r->no = db_column_u64(st, 1);
+        r->has_leaf = leaf.n == sizeof(r->leaf_sha256);
+        if (r->has_leaf)
+            memcpy(r->leaf_sha256, leaf.p, leaf.n);
+    }
+    sqlite3_reset(st);
+    return e;
+}
+
+/* What its row says of who has it. */
+static enum err outcome_of(struct spool *s, struct id delivery_id,
+                           enum recall *outcome)
+{
+    sqlite3_stmt *st = db_query(s, Q_IN_GET);
+    db_bind(st, 1, slice_of(delivery_id.b, ID_BYTES));
+    enum err e = db_row(s, st);
+    bool unread = e == ERR_OK && sqlite3_column_int(st, 3) == IN_NEW &&
+                  sqlite3_column_int(st, 11) == 0;
+    *outcome = e == ERR_NOT_FOUND ? RECALL_UNKNOWN
+               : unread           ? RECALL_DELETED
+                                  : RECALL_HANDED;
+    sqlite3_reset(st);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+enum err spool_recall(struct spool *s, struct id delivery_id, uint64_t no,
+                      const uint8_t *leaf_sha256, uint64_t now_ms,
+                      struct spool_recalled *r)
+{
+    enum err e = spool_recalled(s, delivery_id, r);
+    if (e != ERR_NOT_FOUND)
+        return e;
+    e = outcome_of(s, delivery_id, &r->outcome);
+    r->no = no;
+    r->has_leaf = leaf_sha256 != NULL;
+    if (r->has_leaf)
+        memcpy(r->leaf_sha256, leaf_sha256, sizeof(r->leaf_sha256));
+    if (e == ERR_OK) /* also what only a list has shown so far */
+        e = drop_payload(s, delivery_id, now_ms);
+    return e == ERR_OK ? put_recall(s, delivery_id, r, now_ms) : e;
 }

@@ -2,6 +2,7 @@
  * nodes. Answers are one JSON object; nothing personal is in any of them:
  * cases and events go by their ids, agencies by their codes (I-11). */
 #include "hub/app/hub.h"
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/wire/unpack.h"
 #include <inttypes.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #define LEAVES_AT_ONCE 500 /* of one answer */
+#define LEASE_MS 300000
 
 static const char *argument(const Pb__Ask *a, const char *key)
 {
@@ -255,6 +257,20 @@ static enum err ask_backup(struct hub *h, const Pb__Ask *a, struct buf *j)
     return e;
 }
 
+/* Leave to show what was delivered, for five minutes (adapters/sdk/
+ * link_lease.c), and what is called back. */
+static enum err ask_lease(struct hub *h, const Pb__Ask *a, struct buf *j)
+{
+    (void)h;
+    (void)a;
+    uint64_t now = clock_wall_ms();
+    buf_addf(j,
+             "{\"schema\":\"tsunagi.lease/1\",\"now_ms\":%" PRIu64
+             ",\"until_ms\":%" PRIu64 ",\"recalls\":[],\"more\":false}",
+             now, now + LEASE_MS);
+    return ERR_OK;
+}
+
 static enum err ask_stop(struct hub *h, const Pb__Ask *a, struct buf *j)
 {
     (void)a;
@@ -317,6 +333,7 @@ static const struct {
     {"reload", ask_reload, false, 0}, /* leaves what changed */
     {"backup", ask_backup, false, PB__LEAF_KIND__ADMIN},
     {"metrics", ask_metrics, false, 0},
+    {"lease", ask_lease, true, 0},
     {"stop", ask_stop, false, PB__LEAF_KIND__ADMIN},
 }; /* clang-format on */
 
