@@ -1,9 +1,8 @@
-/* proof.h - RFC 6962 hashes and proof checking, and C2SP signed notes. What a
+/* proof.h - RFC 6962 hashes and proof checking, and checkpoints. What a
  * verifier needs; the log itself grows in hub/core/merkle. */
 #ifndef TSUNAGI_WIRE_PROOF_H
 #define TSUNAGI_WIRE_PROOF_H
-#include "proto/base/buf.h"
-#include "proto/wire/sign.h"
+#include "proto/wire/note.h"
 #define HASH_BYTES 32
 struct hash {
     uint8_t b[HASH_BYTES];
@@ -20,7 +19,6 @@ enum err proof_check_consistency(uint64_t old_size, struct hash old_root,
                                  uint64_t size, struct hash root,
                                  const struct hash *path, size_t n) MUST_CHECK;
 
-#define ORIGIN_MAX 128
 struct checkpoint {
     char origin[ORIGIN_MAX];
     uint64_t size;

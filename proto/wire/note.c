@@ -1,0 +1,167 @@
+/* note.c - C2SP signed notes:
+ *
+ *   lines of text, the last newline included
+ *   \n
+ *   U+2014 space name space base64(keyid[4] signature[64]) \n    (per signer)
+ *
+ * with keyid = SHA-256(name 0x0A 0x01 public key)[:4] and the Ed25519
+ * signature over the text above the empty line. Lines of other signers must
+ * be well formed and are otherwise passed over. */
+#include "proto/wire/note.h"
+#include "proto/base/text.h"
+#include <sodium.h>
+#include <string.h>
+
+#define ED25519_TYPE 0x01
+#define B64 sodium_base64_VARIANT_ORIGINAL
+#define SIG_BLOB (NOTE_KEYID + SIGNATURE_BYTES)
+static const char DASH[] = "\xe2\x80\x94 "; /* em dash, space */
+
+/* A key's name in a note: it stands between spaces on a line. */
+bool note_name_ok(const char *name)
+{
+    size_t n = strlen(name);
+    if (n == 0 || n >= ORIGIN_MAX)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (name[i] <= 0x20 || name[i] >= 0x7f || name[i] == '+')
+            return false;
+    return true;
+}
+
+void note_key_id(const char *name, const uint8_t public[KEY_BYTES],
+                 uint8_t out[NOTE_KEYID])
+{
+    static const uint8_t SEPARATOR[2] = {0x0a, ED25519_TYPE};
+    uint8_t h[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256_state st;
+    crypto_hash_sha256_init(&st);
+    crypto_hash_sha256_update(&st, (const uint8_t *)name, strlen(name));
+    crypto_hash_sha256_update(&st, SEPARATOR, sizeof(SEPARATOR));
+    crypto_hash_sha256_update(&st, public, KEY_BYTES);
+    crypto_hash_sha256_final(&st, h);
+    memcpy(out, h, NOTE_KEYID);
+}
+
+enum err note_sign(struct slice text, const char *name,
+                   const uint8_t secret[SIGN_SECRET_BYTES],
+                   const uint8_t public[KEY_BYTES], struct buf *out)
+{
+    uint8_t blob[SIG_BLOB];
+    char b64[sodium_base64_ENCODED_LEN(SIG_BLOB, B64)];
+    if (!note_name_ok(name))
+        return ERR_INTEGRITY;
+    note_key_id(name, public, blob);
+    crypto_sign_detached(blob + NOTE_KEYID, NULL, text.p, text.n, secret);
+    sodium_bin2base64(b64, sizeof(b64), blob, sizeof(blob), B64);
+    buf_addf(out, "%s%s %s\n", DASH, name, b64);
+    return out->failed ? ERR_NOMEM : ERR_OK;
+}
+
+void note_vkey(const char *name, const uint8_t public[KEY_BYTES],
+               struct buf *out)
+{
+    uint8_t id[NOTE_KEYID], key[1 + KEY_BYTES] = {ED25519_TYPE};
+    char b64[sodium_base64_ENCODED_LEN(1 + KEY_BYTES, B64)];
+    note_key_id(name, public, id);
+    memcpy(key + 1, public, KEY_BYTES);
+    sodium_bin2base64(b64, sizeof(b64), key, sizeof(key), B64);
+    buf_adds(out, name);
+    buf_addc(out, '+');
+    buf_add_hex(out, slice_of(id, sizeof(id)));
+    buf_addc(out, '+');
+    buf_adds(out, b64);
+}
+
+/* ---- opening a note ---- */
+
+bool note_take_line(struct slice *s, struct slice *line)
+{
+    const uint8_t *nl = s->n > 0 ? memchr(s->p, '\n', s->n) : NULL;
+    if (nl == NULL)
+        return false;
+    *line = slice_of(s->p, (size_t)(nl - s->p));
+    *s = slice_of(nl + 1, s->n - line->n - 1);
+    return true;
+}
+
+static bool clean(struct slice note)
+{
+    if (note.n == 0 || note.n > NOTE_MAX)
+        return false;
+    for (size_t i = 0; i < note.n; i++)
+        if ((note.p[i] < 0x20 && note.p[i] != '\n') || note.p[i] == 0x7f)
+            return false;
+    return text_check_utf8(note) == ERR_OK;
+}
+
+/* The text is all before the last empty line, the signatures all after. */
+bool note_cut(struct slice note, struct slice *text, struct slice *lines)
+{
+    for (size_t i = clean(note) ? note.n : 0; i-- > 1;)
+        if (note.p[i] == '\n' && note.p[i - 1] == '\n') {
+            *text = slice_of(note.p, i);
+            *lines = slice_of(note.p + i + 1, note.n - i - 1);
+            return true;
+        }
+    return false;
+}
+
+/* One way to write a number: digits only, no leading zero, no overflow. */
+bool note_number(struct slice s, uint64_t *out)
+{
+    uint64_t v = 0;
+    if (s.n == 0 || s.n > 20 || (s.n > 1 && s.p[0] == '0'))
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned digit = (unsigned)s.p[i] - '0';
+        if (digit > 9 || v > (UINT64_MAX - digit) / 10)
+            return false;
+        v = v * 10 + digit;
+    }
+    *out = v;
+    return true;
+}
+
+bool note_unbase64(struct slice s, uint8_t *out, size_t max, size_t *n)
+{
+    const char *text = s.n > 0 ? (const char *)s.p : "";
+    return sodium_base642bin(out, max, text, s.n, NULL, n, NULL, B64) == 0;
+}
+
+static bool read_line(struct slice line, struct note_line *out)
+{
+    size_t dash = strlen(DASH);
+    if (line.n <= dash || memcmp(line.p, DASH, dash) != 0)
+        return false;
+    line = slice_of(line.p + dash, line.n - dash);
+    const uint8_t *space = memchr(line.p, ' ', line.n);
+    if (space == NULL || space == line.p)
+        return false;
+    out->name = slice_of(line.p, (size_t)(space - line.p));
+    line = slice_of(space + 1, line.n - out->name.n - 1);
+    return memchr(out->name.p, '+', out->name.n) == NULL &&
+           note_unbase64(line, out->blob, sizeof(out->blob), &out->n) &&
+           out->n > NOTE_KEYID;
+}
+
+bool note_next(struct slice *lines, struct note_line *out)
+{
+    struct slice line;
+    return note_take_line(lines, &line) && read_line(line, out);
+}
+
+enum note_verdict note_judge(const struct note_line *l, struct slice text,
+                             const char *name, const uint8_t public[KEY_BYTES])
+{
+    uint8_t id[NOTE_KEYID];
+    note_key_id(name, public, id);
+    if (!slice_eq(l->name, slice_str(name)) ||
+        memcmp(l->blob, id, NOTE_KEYID) != 0)
+        return NOTE_STRANGER;
+    if (l->n != SIG_BLOB ||
+        crypto_sign_verify_detached(l->blob + NOTE_KEYID, text.p, text.n,
+                                    public) != 0)
+        return NOTE_BROKEN;
+    return NOTE_GOOD;
+}
