@@ -12,7 +12,7 @@
 #define LEAVES_AT_ONCE 500 /* of one answer */
 #define LEASE_MS 300000
 
-static const char *argument(const Pb__Ask *a, const char *key)
+const char *ask_argument(const Pb__Ask *a, const char *key)
 {
     for (size_t i = 0; i < a->n_arg; i++)
         if (a->arg[i]->key != NULL && strcmp(a->arg[i]->key, key) == 0 &&
@@ -133,7 +133,7 @@ static bool list_case(void *ctx, struct id id, const Pb__CaseState *s)
 
 static enum err ask_cases(struct hub *h, const Pb__Ask *a, struct buf *j)
 {
-    struct listing l = {.j = j, .limit = 500, .flow = argument(a, "flow")};
+    struct listing l = {.j = j, .limit = 500, .flow = ask_argument(a, "flow")};
     buf_adds(j, "{\"schema\":\"tsunagi.case-list/1\",\"cases\":[");
     enum err e = store_case_each(h->store, list_case, &l);
     buf_adds(j, "]}");
@@ -144,7 +144,7 @@ static enum err ask_case(struct hub *h, const Pb__Ask *a, struct buf *j)
 {
     struct id id, person;
     Pb__CaseState *s = NULL;
-    enum err e = id_parse(argument(a, "case"), &id);
+    enum err e = id_parse(ask_argument(a, "case"), &id);
     if (e == ERR_OK)
         e = store_case_get(h->store, id, &s, &person);
     if (e == ERR_OK) {
@@ -189,7 +189,7 @@ static enum err ask_park_close(struct hub *h, const Pb__Ask *a, struct buf *j)
     if (!turn_begin(h))
         return h->broken;
     enum err e =
-        store_parked_close(h->store, strtoll(argument(a, "id"), NULL, 10));
+        store_parked_close(h->store, strtoll(ask_argument(a, "id"), NULL, 10));
     if (e == ERR_OK)
         buf_adds(j, "{\"schema\":\"tsunagi.park/1\"}");
     return e;
@@ -215,7 +215,7 @@ static enum err ask_checkpoint(struct hub *h, const Pb__Ask *a, struct buf *j)
  * emergency never waits for one. */
 static enum err ask_leaves(struct hub *h, const Pb__Ask *a, struct buf *j)
 {
-    uint64_t from = strtoull(argument(a, "from"), NULL, 10);
+    uint64_t from = strtoull(ask_argument(a, "from"), NULL, 10);
     uint64_t size = store_log_size(h->store), n = 0;
     enum err e = ERR_OK;
     buf_adds(j, "{\"schema\":\"tsunagi.audit-leaves/1\",\"leaves\":[");
@@ -251,7 +251,7 @@ static enum err ask_reload(struct hub *h, const Pb__Ask *a, struct buf *j)
 
 static enum err ask_backup(struct hub *h, const Pb__Ask *a, struct buf *j)
 {
-    enum err e = store_backup(h->store, argument(a, "path"));
+    enum err e = store_backup(h->store, ask_argument(a, "path"));
     if (e == ERR_OK)
         buf_adds(j, "{\"schema\":\"tsunagi.backup/1\"}");
     return e;
@@ -330,6 +330,8 @@ static const struct {
     {"park-close", ask_park_close, false, PB__LEAF_KIND__ADMIN},
     {"checkpoint", ask_checkpoint, true, 0},
     {"leaves", ask_leaves, false, 0},
+    {"policy-activate", ask_policy_activate, false, 0}, /* leafs itself */
+    {"policy-status", ask_policy_status, false, 0},
     {"reload", ask_reload, false, 0}, /* leaves what changed */
     {"backup", ask_backup, false, PB__LEAF_KIND__ADMIN},
     {"metrics", ask_metrics, false, 0},
@@ -389,9 +391,9 @@ static void answer(struct hub *h, struct slice body, bool is_node,
         r.code = (char *)(uintptr_t)err_code(e);
         r.text_ja = (char *)(uintptr_t)err_ja(e);
         r.text_en = (char *)(uintptr_t)err_en(e);
-    } else {
-        r.json = (char *)json.p;
     }
+    if (e == ERR_OK || ask_says_why(&json)) /* else perhaps half an answer */
+        r.json = (char *)json.p;
     if (pack(&r.base, out) != ERR_OK)
         buf_reset(out);
     unpack_free(&m);

@@ -10,6 +10,7 @@
 #include "hub/app/signer.h"
 #include "hub/core/flow.h"
 #include "hub/core/hub_config.h"
+#include "hub/core/manifest.h"
 #include "hub/core/step.h"
 #include "hub/net/net.h"
 #include "hub/store/store.h"
@@ -52,6 +53,7 @@ struct hub {
     struct node_keys keys, log_keys;
     const struct registry *registry; /* snapshots: replaced, never changed */
     const struct policy *policy;
+    uint64_t policy_version, policy_leaf; /* of its activation */
     struct store *store;
     struct net *net;
     struct signer *signer;
@@ -220,6 +222,32 @@ void release_send(struct hub *h);
 /* Answers the command line; nothing personal leaves by this door. */
 void ask_control(struct hub *h, const struct frame *f);
 void ask_node(struct hub *h, struct peer *p, struct slice body);
-/* Reads registry and policy again; keeps the last good ones and says why. */
+/* Reads the registry again; keeps the last good one and says why. */
 enum err reload(struct hub *h, struct buf *why) MUST_CHECK;
+/* Every role of every agency is one the policy knows. */
+enum err check_roles(const struct registry *r, const struct policy *p,
+                     struct buf *why) MUST_CHECK;
+
+/* ---- activate.c ---- */
+/* At start: the policy in force, from the store; a hub that has none yet
+ * activates the folder of the configuration. */
+enum err policy_begin(struct hub *h, struct buf *why) MUST_CHECK;
+/* Takes a signed folder into force: verified, stored, leafed, swapped in, and
+ * what is queued decided again. Changes nothing when it refuses. */
+enum err policy_activate(struct hub *h, const char *folder,
+                         struct buf *why) MUST_CHECK;
+/* The tables of a kept pack, held against its digest. *out owned. */
+enum err policy_of_pack(const struct stored_policy *p, struct policy **out,
+                        struct manifest *m, struct buf *why) MUST_CHECK;
+
+/* ---- questions answered elsewhere than in ask.c; json is appended ---- */
+/* An argument of a question, "" when it is absent. */
+const char *ask_argument(const Pb__Ask *a, const char *key);
+/* Appends {"why": ...}, which goes with the code of a refusal. */
+void ask_why(const struct buf *why, struct buf *json);
+bool ask_says_why(const struct buf *json);
+enum err ask_policy_activate(struct hub *h, const Pb__Ask *a,
+                             struct buf *json) MUST_CHECK;
+enum err ask_policy_status(struct hub *h, const Pb__Ask *a,
+                           struct buf *json) MUST_CHECK;
 #endif

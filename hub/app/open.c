@@ -1,7 +1,7 @@
 /* open.c - the hub put together at start and taken apart at the end.
  *
  * Order: keys, store (page cache dropped, tail anchor checked), signer brought
- * up to the log's end, registry and policy (what changed since the last run is
+ * up to the log's end, policy and registry (what changed since the last run is
  * leafed), and the network last: nobody can connect before everything holds. */
 #include "hub/app/hub.h"
 #include "proto/base/clock.h"
@@ -119,6 +119,8 @@ enum err hub_open(struct hub *h, struct buf *why)
         e = open_store(h, why);
     if (e == ERR_OK)
         e = open_signer(h, why);
+    if (e == ERR_OK)
+        e = policy_begin(h, why);
     if (e == ERR_OK)
         e = reload(h, why);
     if (e == ERR_OK)

@@ -1,5 +1,6 @@
-/* reload.c - registry and policy read again: whole new snapshots, swapped in
- * only when both are good; what changed is written to the log.
+/* reload.c - the registry read again: a whole new snapshot, swapped in only
+ * when it is good; what changed is written to the log. A policy is never read
+ * again: it is activated (activate.c).
  *
  * A node that is no longer active loses its connection at once: the registry
  * is asked on every message, and both lanes are reopened (W-165). */
@@ -41,33 +42,10 @@ static enum err read_registry(const struct hub *h, struct registry **out,
     return e;
 }
 
-static enum err read_policy(const struct hub *h, struct policy **out,
-                            struct buf *why)
-{
-    struct buf text[POLICY_FILES] = {{0}};
-    struct slice files[POLICY_FILES];
-    enum err e = ERR_OK;
-    for (int i = 0; i < POLICY_FILES && e == ERR_OK; i++) {
-        struct buf path = {0};
-        buf_addf(&path, "%s/%s", h->config.policy, POLICY_FILE_NAMES[i]);
-        e = path.failed ? ERR_NOMEM
-                        : file_read((char *)path.p, TABLE_MAX, &text[i]);
-        if (e != ERR_OK)
-            buf_addf(why, "%s: %s", (char *)path.p, err_en(e));
-        files[i] = buf_slice(&text[i]);
-        buf_fini(&path);
-    }
-    if (e == ERR_OK)
-        e = policy_parse(files, out, why);
-    for (int i = 0; i < POLICY_FILES; i++)
-        buf_fini(&text[i]);
-    return e;
-}
-
 /* Every role of every agency must be one the policy knows: police and justice
  * have none, and a mistyped role must not quietly mean "nothing". */
-static enum err check_roles(const struct registry *r, const struct policy *p,
-                            struct buf *why)
+enum err check_roles(const struct registry *r, const struct policy *p,
+                     struct buf *why)
 {
     for (size_t i = 0; i < registry_agency_count(r); i++) {
         const struct agency *a = registry_agency_at(r, i);
@@ -201,54 +179,27 @@ static enum err leaf_nodes(struct hub *h, const struct registry *now,
     return e == ERR_OK && changed ? save_seen(h, now) : e;
 }
 
-static enum err leaf_policy(struct hub *h, const struct policy *p)
-{
-    struct buf seen = {0};
-    struct slice digest = slice_of(policy_digest(p), 32);
-    enum err e = store_value_get(h->store, "policy-seen", &seen);
-    bool same = e == ERR_OK && slice_eq(buf_slice(&seen), digest);
-    buf_fini(&seen);
-    if (same || (e != ERR_OK && e != ERR_NOT_FOUND))
-        return same ? ERR_OK : e;
-    Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__POLICY_ACTIVATE);
-    uint64_t index;
-    l.has_policy_digest = 1;
-    l.policy_digest = (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)digest.p};
-    e = store_leaf(h->store, &l, &index);
-    return e != ERR_OK ? e : store_value_set(h->store, "policy-seen", digest);
-}
-
 enum err reload(struct hub *h, struct buf *why)
 {
     struct registry *r = NULL;
-    struct policy *p = NULL;
     bool cut_off = false;
     enum err e = read_registry(h, &r, why);
     if (e == ERR_OK)
-        e = read_policy(h, &p, why);
-    if (e == ERR_OK)
-        e = check_roles(r, p, why);
+        e = check_roles(r, h->policy, why);
     if (e == ERR_OK && turn_begin(h)) {
         enum err store = leaf_nodes(h, r, &cut_off);
-        if (store == ERR_OK)
-            store = leaf_policy(h, p);
         if (store != ERR_OK)
             e = turn_broken(h, store);
     }
     if (e != ERR_OK) {
         registry_free(&r);
-        policy_free(&p);
         return e;
     }
-    struct registry *old_r = (struct registry *)(uintptr_t)h->registry;
-    struct policy *old_p = (struct policy *)(uintptr_t)h->policy;
+    struct registry *old = (struct registry *)(uintptr_t)h->registry;
     h->registry = r;
-    h->policy = p;
-    registry_free(&old_r);
-    policy_free(&old_p);
+    registry_free(&old);
     h->pump = true;
-    log_note("reload: registry and policy in force nodes=%zu rules=%zu",
-             registry_node_count(r), policy_rule_count(p));
+    log_note("reload: registry in force nodes=%zu", registry_node_count(r));
     if (cut_off && h->net != NULL)
         e = net_reauthenticate(h->net);
     return e == ERR_OK ? ERR_OK : turn_broken(h, e); /* no way in any more */

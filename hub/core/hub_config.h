@@ -7,7 +7,7 @@ struct hub_config {
     char *data;                    /* folder of the store */
     char *hub_key, *log_key, *kek; /* key files, outside `data` */
     char *state; /* folder of anchor and signer state, outside `data` */
-    char *agencies, *municipalities, *nodes, *policy;
+    char *agencies, *municipalities, *nodes, *policy, *approvers;
     char *urgent, *normal, *control;
     char *origin;
     bool fictitious;

@@ -15,7 +15,7 @@
 #include "proto/wire/note.h"
 
 #define PACK_FILES (POLICY_FILES + 1) /* the tables, then the cases */
-#define PACK_FILE_MAX (8U << 20)      /* bytes of one file */
+#define PACK_FILE_MAX (1U << 20)      /* bytes of one file */
 #define MANIFEST_NAME "manifest"
 #define APPROVALS_NEEDED 2
 /* Name of a file of the pack, in the order of enum policy_file. */

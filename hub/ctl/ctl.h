@@ -22,10 +22,11 @@ enum exit_code {
 
 /* What the options of a call came to. Strings are borrowed from argv. */
 struct ctl {
-    bool json, ja, stream, follow, all, yes;
+    bool json, ja, stream, follow, all, yes, tsv;
     const char *dir, *config, *node, *agency, *out, *exec, *person, *ref,
-        *purpose, *vkey, *older, *roles, *case_key, *to;
-    long long timeout_ms, limit;
+        *purpose, *vkey, *older, *roles, *case_key, *to, *key, *origin,
+        *not_before;
+    long long timeout_ms, limit, number;
     int argc; /* words after the command's name */
     char **argv;
     const struct command *command;
@@ -98,6 +99,9 @@ int cmd_audit_export(struct ctl *c);
 int cmd_audit_verify(struct ctl *c);
 int cmd_audit_checkpoint(struct ctl *c);
 int cmd_policy_lint(struct ctl *c);
+int cmd_policy_sign(struct ctl *c);
+int cmd_policy_activate(struct ctl *c);
+int cmd_policy_status(struct ctl *c);
 int cmd_flow_dot(struct ctl *c);
 int cmd_demo(struct ctl *c);
 int cmd_help(struct ctl *c);

@@ -20,6 +20,9 @@ static const struct option OPTIONS[] = {
     {"limit", required_argument, NULL, 'l'}, {"lang", required_argument, NULL, 'L'},
     {"json", no_argument, NULL, 'j'}, {"stream", no_argument, NULL, 's'},
     {"follow", no_argument, NULL, 'f'}, {"all", no_argument, NULL, 'A'},
+    {"key", required_argument, NULL, 'K'}, {"origin", required_argument, NULL, 'O'},
+    {"not-before", required_argument, NULL, 'B'}, {"number", required_argument, NULL, 'N'},
+    {"tsv", no_argument, NULL, 'T'},
     {"yes", no_argument, NULL, 'y'}, {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'v'},
     {"man", no_argument, NULL, 'm'}, {"completion", no_argument, NULL, 'b'},
@@ -78,9 +81,10 @@ static const struct {
     {'c', AT(config)}, {'d', AT(dir)}, {'n', AT(node)}, {'a', AT(agency)},
     {'o', AT(out)}, {'x', AT(exec)}, {'p', AT(person)}, {'r', AT(ref)},
     {'u', AT(purpose)}, {'k', AT(vkey)}, {'e', AT(older)},
+    {'K', AT(key)}, {'O', AT(origin)}, {'B', AT(not_before)},
 }, FLAGS[] = {
     {'j', AT(json)}, {'s', AT(stream)}, {'f', AT(follow)}, {'A', AT(all)},
-    {'y', AT(yes)},
+    {'y', AT(yes)}, {'T', AT(tsv)},
 }; /* clang-format on */
 
 static bool apply(struct ctl *c, int o, const char *arg)
@@ -99,6 +103,8 @@ static bool apply(struct ctl *c, int o, const char *arg)
         c->out = o == 'm' ? "man" : "completion";
     else if (o == 't')
         return number(arg, &c->timeout_ms);
+    else if (o == 'N')
+        return number(arg, &c->number);
     else if (o == 'l')
         return number(arg, &c->limit);
     else

@@ -21,13 +21,16 @@ static void show_public(const struct ctl *c, const struct node_public *p,
                         const char *path)
 {
     char fp[FINGERPRINT_TEXT];
+    struct buf sign = {0}; /* what the table of approvers holds */
     keys_fingerprint(p, fp);
+    buf_add_hex(&sign, slice_of(p->sign, KEY_BYTES));
     if (c->json)
         printf("{\"schema\":\"tsunagi.key/1\",\"node\":\"%s\",\"fingerprint\":"
-               "\"%s\"}\n",
-               p->node, fp);
+               "\"%s\",\"sign\":\"%s\"}\n",
+               p->node, fp, sign.failed ? "" : (char *)sign.p);
     else
         printf("%s  %s  %s\n", p->node, fp, path);
+    buf_fini(&sign);
 }
 
 int cmd_key_make(struct ctl *c)

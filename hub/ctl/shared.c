@@ -31,6 +31,11 @@ int exit_of(enum err e)
         {ERR_CONF_OVERFLOW, EXIT_CONFIG},
         {ERR_KEY_FILE, EXIT_CONFIG},
         {ERR_POL_INVALID, EXIT_CONFIG},
+        {ERR_POL_MANIFEST, EXIT_CONFIG},
+        {ERR_POL_FILES, EXIT_CONFIG},
+        {ERR_POL_APPROVALS, EXIT_DENIED},
+        {ERR_POL_EARLY, EXIT_DENIED},
+        {ERR_POL_VERSION, EXIT_CONFLICT},
         {ERR_UNREACHABLE, EXIT_UNREACHABLE},
         {ERR_DENIED, EXIT_DENIED},
         {ERR_POL_NONE, EXIT_DENIED},
@@ -125,9 +130,11 @@ static enum err read_answer(struct slice body, json_t **json)
     struct buf why = {0};
     enum err e = unpack(&pb__answer__descriptor, body, &m);
     const Pb__Answer *a = (const Pb__Answer *)m;
-    if (e == ERR_OK && a->code != NULL && a->code[0] != '\0')
+    if (e == ERR_OK && a->code != NULL && a->code[0] != '\0') {
         e = err_from_code(a->code);
-    else if (e == ERR_OK)
+        if (a->json != NULL && json_parse(slice_str(a->json), json, &why) != 0)
+            *json = NULL;
+    } else if (e == ERR_OK)
         e = a->json != NULL ? json_parse(slice_str(a->json), json, &why)
                             : ERR_PB_MALFORMED;
     unpack_free(&m);
@@ -198,6 +205,9 @@ int ask(const struct ctl *c, const char *what, const struct node_arg *args,
             code = EXIT_UNREACHABLE;
         } else if (e != ERR_OK) {
             code = fail(c, e, what);
+            fputs(text_of(*json, "why"), stderr);
+            json_decref(*json);
+            *json = NULL;
         }
     }
     conf_fini(HUB_CONFIG, &h);

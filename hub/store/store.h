@@ -285,6 +285,21 @@ enum err store_parked_get(struct store *s, int64_t id, struct parked *out,
 /* ERR_NOT_FOUND when there is none open. */
 enum err store_parked_close(struct store *s, int64_t id) MUST_CHECK;
 
+/* ---- policy packs: every one that was ever in force ---- */
+struct stored_policy {
+    uint64_t leaf;      /* of its activation */
+    uint8_t digest[32]; /* of its tables, as decisions cite it */
+    uint64_t version;
+    struct buf pack; /* owned; manifest and files, see core/manifest.h */
+};
+void stored_policy_fini(struct stored_policy *p);
+/* Keeps a pack and makes it the one in force. */
+enum err store_policy_put(struct store *s,
+                          const struct stored_policy *p) MUST_CHECK;
+/* The newest with that digest; NULL: the one in force. ERR_NOT_FOUND. */
+enum err store_policy_get(struct store *s, const uint8_t *digest,
+                          struct stored_policy *out) MUST_CHECK;
+
 /* ---- the log ---- */
 /* Adds a leaf to the open transaction: fills index, nonce and a time that
  * never decreases, packs it, returns its index. <= 4 KiB. */

@@ -61,12 +61,28 @@ data = "data";
 state = "state";
 keys = { hub = "keys/hub.key"; log = "keys/log.key"; kek = "keys/kek"; };
 registry = { agencies = "$root/deploy/region/agencies.tsv"; municipalities = "$root/deploy/region/municipalities.tsv"; nodes = "nodes.tsv"; };
-policy = "$root/deploy/policy";
+policy = "policy";
+approvers = "approvers.tsv";
 endpoint = { urgent = "tcp://127.0.0.1:$urgent"; normal = "tcp://127.0.0.1:$normal"; };
 control = "control";
 origin = "kakuu.example/log";
 fictitious = true;
 EOF
+
+mkdir "$dir/policy"
+cp "$root"/deploy/policy/*.tsv "$dir/policy"
+printf 'name\tperson_ja\tsign\tstate\n' >"$dir/approvers.tsv"
+for who in a b; do
+    (cd "$dir/keys" && tsunagi key make approver-$who >/dev/null)
+    sign=$(tsunagi key show "$dir/keys/approver-$who.pub" --json |
+        sed 's/.*"sign":"\([0-9a-f]*\)".*/\1/')
+    printf 'approver-%s\t架空 %s\t%s\tactive\n' "$who" "$who" "$sign" \
+        >>"$dir/approvers.tsv"
+done
+for who in a b; do
+    tsunagi policy sign "$dir/policy" --key "$dir/keys/approver-$who.key" \
+        --config "$dir/hub.conf" >/dev/null || die "not signed"
+done
 
 say "a hub with a log of some hundred leaves"
 start

@@ -3,6 +3,7 @@
 #include "hub/core/registry.h"
 #include "proto/base/clock.h"
 #include "proto/wire/unpack.h"
+#include "tests/sign_pack.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <zmq.h>
+
+#define ORIGIN "live.invalid/audit"
 
 void live_must(bool ok, const char *what)
 {
@@ -87,16 +90,31 @@ static void make_config(struct live *r)
              "data=\"data\"; state=\"state\"; keys={hub=\"hub.key\"; "
              "log=\"log.key\"; kek=\"kek\";};\nregistry={agencies=\"%s/deploy/"
              "region/agencies.tsv\"; municipalities=\"%s/deploy/region/"
-             "municipalities.tsv\"; nodes=\"nodes.tsv\";};\npolicy=\"%s/deploy"
-             "/policy\";\nendpoint={urgent=\"tcp://127.0.0.1:%d\"; normal="
-             "\"tcp://127.0.0.1:%d\";};\ncontrol=\"hub.sock\"; origin="
-             "\"live.invalid/audit\"; fictitious=true;\n"
+             "municipalities.tsv\"; nodes=\"nodes.tsv\";};\npolicy=\"policy\"; "
+             "approvers=\"approvers.tsv\";\nendpoint={urgent=\"tcp://127.0.0.1:"
+             "%d\"; normal=\"tcp://127.0.0.1:%d\";};\ncontrol=\"hub.sock\"; "
+             "origin=\"" ORIGIN "\"; fictitious=true;\n"
              "limit={rate=1000000; burst=1000000;};\n",
-             here, here, here, r->port, r->port + 1);
+             here, here, r->port, r->port + 1);
     write_text(r, "hub.conf", (char *)b.p);
     buf_fini(&b);
     make_folder(r, "data");
     make_folder(r, "state");
+}
+
+/* The policy that ships, approved by two made on the spot. */
+static void make_policy(const struct live *r)
+{
+    struct approver_pair a;
+    char path[128], command[256];
+    snprintf(path, sizeof(path), "%s/approvers.tsv", r->dir);
+    live_must(approvers_make(&a, path) == ERR_OK, "approvers");
+    make_folder(r, "policy");
+    snprintf(path, sizeof(path), "%s/policy", r->dir);
+    snprintf(command, sizeof(command), "cp deploy/policy/*.tsv %s", path);
+    live_must(system(command) == 0, command);
+    live_must(pack_sign(path, ORIGIN, 1, 1767193200000, &a, 2) == ERR_OK,
+              "the policy's signatures");
 }
 
 static void spawn(struct live *r)
@@ -145,6 +163,7 @@ void live_start(struct live *r, const struct live_who *who, int count)
     live_must(mkdtemp(r->dir) != NULL, "mkdtemp");
     make_keys(r);
     make_config(r);
+    make_policy(r);
     spawn(r);
     await(r);
     r->zmq = zmq_ctx_new();

@@ -212,6 +212,15 @@ CREATE TABLE parked (
   bytes BLOB NOT NULL               -- sealed, or empty
 ) STRICT;
 
+-- Every policy pack that was ever in force, by the leaf of its activation; the
+-- last one is. digest: of its tables, as decisions cite it.
+CREATE TABLE policy_pack (
+  leaf INTEGER PRIMARY KEY,
+  digest BLOB NOT NULL CHECK (length(digest) = 32),
+  version INTEGER NOT NULL,
+  pack BLOB NOT NULL                -- manifest and files (core/manifest.h)
+) STRICT;
+
 CREATE TABLE log_leaf (idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL) STRICT;
 CREATE TRIGGER log_leaf_no_update BEFORE UPDATE ON log_leaf
   BEGIN SELECT raise(ABORT, 'the log only grows'); END;

@@ -9,6 +9,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/wire/unpack.h"
+#include "tests/sign_pack.h"
 #include "tests/unit/proto/wire/sample.h"
 #include "tsunagi/v1/consent.pb-c.h"
 #include "tsunagi/v1/discharge.pb-c.h"
@@ -63,7 +64,9 @@ struct region {
     void *zmq;
     struct client client[CLIENTS];
     char urgent[40], normal[40];
-    void *socket[64]; /* open ones: a test that fails leaves some behind */
+    struct approver_pair approver;
+    uint64_t pack_version; /* signed last */
+    void *socket[64];      /* open ones: a test that fails leaves some behind */
 };
 
 /* ---- the folder ---- */
@@ -136,6 +139,7 @@ static inline void region_config(const struct region *r, struct hub_config *c)
         .municipalities = region_path(r, "municipalities.tsv"),
         .nodes = region_path(r, "nodes.tsv"),
         .policy = region_path(r, "policy"),
+        .approvers = region_path(r, "approvers.tsv"),
         .urgent = strdup(r->urgent),
         .normal = strdup(r->normal),
         .control = region_path(r, "control"),
@@ -151,9 +155,19 @@ static inline void config_free(struct hub_config *c)
     char *const all[] = {
         c->data,   c->state,   c->hub_key,  c->log_key,        c->kek,
         c->nodes,  c->policy,  c->agencies, c->municipalities, c->urgent,
-        c->normal, c->control, c->origin};
+        c->normal, c->control, c->origin,   c->approvers};
     for (size_t i = 0; i < NELEM(all); i++)
         free(all[i]);
+}
+
+/* Signs what lies in the policy folder, by n approvers, as the next version. */
+static inline void region_sign(struct region *r, int n)
+{
+    char *folder = region_path(r, "policy");
+    assert_int_equal(pack_sign(folder, ORIGIN, ++r->pack_version, 1767193200000,
+                               &r->approver, n),
+                     ERR_OK);
+    free(folder);
 }
 
 /* ---- the hub ---- */
@@ -227,6 +241,10 @@ static inline struct region *region_new(void)
     char *policy = region_path(r, "policy");
     run_command("cp deploy/policy/*.tsv", policy, NULL);
     free(policy);
+    char *approvers = region_path(r, "approvers.tsv");
+    assert_int_equal(approvers_make(&r->approver, approvers), ERR_OK);
+    free(approvers);
+    region_sign(r, 2);
     region_make_keys(r);
     region_write_nodes(r);
     free_port(r->urgent);

@@ -1,0 +1,17 @@
+/* policy.h - what the policy commands share: a folder of tables, read. */
+#ifndef TSUNAGI_CTL_POLICY_H
+#define TSUNAGI_CTL_POLICY_H
+#include "hub/core/manifest.h"
+#include "hub/ctl/ctl.h"
+
+struct pack {
+    struct buf text[PACK_FILES];
+    struct slice files[PACK_FILES]; /* the same, borrowed */
+    struct policy *policy;
+};
+/* Reads the files only. On trouble prints it; an exit code. */
+int pack_read_files(const struct ctl *c, const char *folder, struct pack *p);
+/* Reads and compiles; every fault is printed, one a line. */
+int pack_load(const struct ctl *c, const char *folder, struct pack *p);
+void pack_fini(struct pack *p);
+#endif
