@@ -15,7 +15,7 @@
 #include <string.h>
 
 const struct flow *const FLOWS[] = {&FLOW_DISCHARGE, &FLOW_FILING,
-                                    &FLOW_EMERGENCY, &FLOW_PLAN};
+                                    &FLOW_EMERGENCY, &FLOW_PLAN, &FLOW_MEETING};
 const size_t FLOW_COUNT = NELEM(FLOWS);
 
 /* Events that may come without a case. Consent is collected by whoever works
@@ -222,6 +222,28 @@ void case_join(Pb__CaseState *s, const char *agency, struct effects *fx)
     case_set(&list[s->n_party], agency, fx);
     if (list[s->n_party] != NULL)
         s->n_party++;
+}
+
+bool case_pledged(const Pb__CaseState *s, const char *agency)
+{
+    for (size_t i = 0; s != NULL && i < s->n_pledged; i++)
+        if (is(s->pledged[i], agency))
+            return true;
+    return false;
+}
+
+void case_pledge(Pb__CaseState *s, const char *agency, struct effects *fx)
+{
+    if (case_pledged(s, agency))
+        return;
+    char **list = longer(s->pledged, s->n_pledged, sizeof(*list), fx);
+    if (list == NULL)
+        return;
+    s->pledged = list;
+    list[s->n_pledged] = NULL;
+    case_set(&list[s->n_pledged], agency, fx);
+    if (list[s->n_pledged] != NULL)
+        s->n_pledged++;
 }
 
 static void set_bytes(ProtobufCBinaryData *field, const uint8_t ref[ID_BYTES],

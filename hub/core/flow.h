@@ -43,7 +43,8 @@ struct flow {
     const struct flow_sender *senders;
     size_t sender_count;
 };
-extern const struct flow FLOW_DISCHARGE, FLOW_FILING, FLOW_EMERGENCY, FLOW_PLAN;
+extern const struct flow FLOW_DISCHARGE, FLOW_FILING, FLOW_EMERGENCY, FLOW_PLAN,
+    FLOW_MEETING;
 extern const struct flow *const FLOWS[];
 extern const size_t FLOW_COUNT;
 /* The flow an event belongs to when its case is not known; NULL: none (consent,
@@ -77,6 +78,9 @@ void case_join(Pb__CaseState *s, const char *agency, struct effects *fx);
 void case_remember(Pb__CaseState *s, const uint8_t ref[ID_BYTES],
                    struct effects *fx);
 bool case_remembers(const Pb__CaseState *s, ProtobufCBinaryData ref);
+/* A member that took the pledge of secrecy; once is enough. */
+bool case_pledged(const Pb__CaseState *s, const char *agency);
+void case_pledge(Pb__CaseState *s, const char *agency, struct effects *fx);
 /* hold_until_ms 0: the agency declines. */
 void case_offer(Pb__CaseState *s, const uint8_t ref[ID_BYTES],
                 const char *agency, uint64_t hold_until_ms, struct effects *fx);

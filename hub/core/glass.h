@@ -4,10 +4,15 @@
  * Opened by one person of one agency, about one person, for named classes
  * within breakglass.tsv, for an hour at most and once longer. Everybody who
  * watches is told at once, and somebody of another agency judges it within 72
- * hours; until that is done in time, whoever opened it opens nothing more. */
+ * hours; until that is done, whoever opened it opens nothing more. */
 #ifndef TSUNAGI_CORE_GLASS_H
 #define TSUNAGI_CORE_GLASS_H
-#include "hub/core/consent.h"
+#include "hub/core/policy.h"
+#include "proto/wire/event.h"
+
+#define GLASS_REASON_MAX 24
+#define GLASS_TEXTS 5 /* remembered of a person, at most */
+#define GLASS_TEXT_BYTES 16
 
 enum glass_verdict {
     GLASS_UNREVIEWED,
@@ -22,27 +27,91 @@ struct glass {
     uint8_t ref[ID_BYTES];
     char agency[AGENCY_MAX], role[ROLE_MAX]; /* of the opener */
     uint8_t actor[ID_BYTES];                 /* the agency's handle for staff */
+    char reason[GLASS_REASON_MAX];           /* LIFE_SELF ... */
     uint64_t classes, opened_ms, until_ms, review_due_ms;
     bool extended;
     enum glass_verdict verdict;
     char reviewer[AGENCY_MAX]; /* "" until reviewed */
     uint64_t leaf;             /* its BREAKGLASS_OPEN */
 };
-/* What the hub remembers of whoever opens. */
-#define GLASS_TEXTS 5
+/* What the hub remembers of whoever opens: an agency and its handle. Texts are
+ * compared by hashes that are keyed by the hub, of glass_text_key. */
 struct glass_actor {
-    uint8_t text_sha256[GLASS_TEXTS][32]; /* newest first, keyed by the hub */
+    uint8_t text[GLASS_TEXTS][GLASS_TEXT_BYTES]; /* the newest first */
     size_t texts;
-    uint8_t now_sha256[32]; /* the text of this event, keyed alike */
-    bool suspended;         /* a review of this person's is overdue */
+    uint8_t now[GLASS_TEXT_BYTES]; /* the text of the event at hand */
+    bool suspended;                /* a review of this person is overdue */
 };
+
+/* ---- facts about openings ---- */
+
 /* Open at this moment. */
 bool glass_live(const struct glass *g, uint64_t now_ms);
 /* A verdict that ends the duty to review. */
 bool glass_reviewed(const struct glass *g);
+const struct glass *glass_find(const struct glass *all, size_t n,
+                               const uint8_t ref[ID_BYTES]);
 /* The live one of an agency that was opened last; actor NULL: by anybody of
  * it. NULL: none. */
 const struct glass *glass_of(const struct glass *all, size_t n,
                              const char *agency, const uint8_t *actor,
                              uint64_t now_ms);
+/* The one under which an event passes from one agency to another: the
+ * recipient's own, or the sender's when it asks about the person. from NULL:
+ * the hub. reader: who reads it at the recipient, to whom alone it is open;
+ * NULL: nobody yet. *classes: what it opens there. NULL: none. */
+struct glass_way {
+    uint32_t event;
+    const char *from, *to;
+    const uint8_t *reader;
+};
+const struct glass *glass_between(const struct glass *all, size_t n,
+                                  const struct glass_way *way, uint64_t now_ms,
+                                  uint64_t *classes);
+/* Whether anything of a decision was released because of a break-glass. */
+bool glass_relied_on(const struct policy *p, const struct decision *d);
+/* What counts as the same text: without spaces, in one form. Appends. */
+enum err glass_text_key(struct slice utf8, struct buf *out) MUST_CHECK;
+
+/* ---- opening, extending, reviewing ---- */
+
+struct glass_ask {
+    const struct agency *agency;
+    const uint8_t *ref, *actor; /* 16 bytes, or NULL: not said */
+    const char *reason;         /* a code of breakglass.tsv */
+    struct slice text, why_no_consent;
+    uint64_t classes; /* an extension has those it extends */
+    uint64_t minutes; /* 0: as long as the pack allows */
+    uint64_t step_up_ms;
+};
+/* E-BTG-001 to -007, ERR_VAL_REQUIRED, ERR_NOMEM. *out is filled on ERR_OK. */
+enum err glass_open(const struct policy *p, const struct glass_ask *a,
+                    const struct glass_actor *who, uint64_t now_ms,
+                    struct glass *out) MUST_CHECK;
+/* Once, while it is open, by the one who opened it. */
+enum err glass_extend(const struct policy *p, const struct glass_ask *a,
+                      const struct glass_actor *who, const struct glass *old,
+                      uint64_t now_ms, struct glass *out) MUST_CHECK;
+/* By another person (16 bytes) of another agency: ERR_GLASS_ACTOR,
+ * ERR_GLASS_REVIEWER; ERR_CONFLICT when it has been judged already. */
+enum err glass_review(const struct glass *old, const char *agency,
+                      const uint8_t *actor, enum glass_verdict verdict,
+                      struct glass *out) MUST_CHECK;
+
+/* ---- for step.c ---- */
+
+struct facts;
+struct effects;
+/* What a break-glass event does. Nothing for any other event. */
+void glass_event(const struct facts *f, const struct event *e, uint64_t now_ms,
+                 struct effects *fx);
+/* Questions at night and their answers, once recipients are decided. Whoever
+ * was asked under a break-glass is told of it; a question that cites one which
+ * is not the asker's and open is refused, and so is an answer to anybody but
+ * the one who asked. */
+void glass_asked(const struct facts *f, const struct event *e, uint64_t now_ms,
+                 struct effects *fx);
+/* DEADLINE_GLASS_END and DEADLINE_GLASS_REVIEW. */
+void glass_due(const struct facts *f, uint32_t kind,
+               const uint8_t ref[ID_BYTES], struct effects *fx);
 #endif

@@ -188,7 +188,33 @@ struct question {
     const struct agency *to;
     uint64_t present;
     const Pb__CaseState *state;
+    const uint8_t *reader; /* 16 bytes; NULL: nobody reads it yet */
 };
+
+/* Pledged in an open meeting. */
+static bool in_session(const struct question *q)
+{
+    return q->state != NULL && !q->state->closed &&
+           case_pledged(q->state, q->to->code);
+}
+
+/* Facts that hold for some classes only. */
+static void ask_sessions(const struct facts *f, const struct question *q,
+                         uint64_t now_ms, struct policy_ask *ask)
+{
+    struct glass_way way = {
+        .event = q->type->event, .to = q->to->code, .reader = q->reader};
+    if (f->sender != NULL)
+        way.from = f->sender->agency->code;
+    if (in_session(q)) {
+        ask->predicates |= PRED_SESSION;
+        ask->session_classes =
+            q->state->session_classes | class_bit(PB__DATA_CLASS__G_MEET);
+    }
+    if (glass_between(f->glass, f->glass_count, &way, now_ms,
+                      &ask->glass_classes) != NULL)
+        ask->predicates |= PRED_BREAKGLASS;
+}
 
 static unsigned predicates(const struct facts *f, const struct question *q,
                            uint64_t now_ms)
@@ -228,13 +254,20 @@ static void decide(const struct facts *f, const struct question *q,
         .now_ms = now_ms,
         .clock_ok = f->clock_ok,
     };
+    ask_sessions(f, q, now_ms, &ask);
     policy_decide(f->policy, &ask, out);
 }
 
+/* The answer to a question at night: only to the one who asked this hospital by
+ * name (glass.c), and so knows already. */
+#define CARE_ANSWERED 1428
+
 /* The sender's signed header may not reach this role. */
-static bool header_hidden(const struct facts *f, const char *role)
+static bool header_hidden(const struct facts *f,
+                          const struct schema_message *type, const char *role)
 {
-    return f->sender != NULL && is_hospital(f->sender->agency) &&
+    return f->sender != NULL && type->event != CARE_ANSWERED &&
+           is_hospital(f->sender->agency) &&
            (policy_ceiling(f->policy, role) &
             class_bit(PB__DATA_CLASS__G_ADM)) == 0;
 }
@@ -259,7 +292,7 @@ static bool decide_reissue(const struct facts *f, struct question q,
     q.variant = "";
     q.present &= q.type->class_mask;
     decide(f, &q, now_ms, out);
-    return out->released != 0 && header_hidden(f, out->role);
+    return out->released != 0 && header_hidden(f, q.type, out->role);
 }
 
 static void decide_one(const struct facts *f, const struct question *q,
@@ -268,7 +301,7 @@ static void decide_one(const struct facts *f, const struct question *q,
     struct decision *d = &r->decision, own;
     decide(f, q, now_ms, d);
     bool passes = d->released != 0;
-    bool hidden = passes && header_hidden(f, d->role);
+    bool hidden = passes && header_hidden(f, q->type, d->role);
     if (!passes || hidden)
         r->reissue = decide_reissue(f, *q, now_ms, &own);
     if (r->reissue)
@@ -304,7 +337,8 @@ void route_decide(const struct facts *f, const struct event *e, uint64_t now_ms,
         if (r->agency != NULL)
             decide_one(f,
                        &(struct question){e->schema, e->variant, r->purpose,
-                                          r->role, r->agency, e->present, s},
+                                          r->role, r->agency, e->present, s,
+                                          NULL},
                        now_ms, r);
         reached = reached || r->why == ERR_OK;
         person = person || wants_person(e, r);
@@ -316,7 +350,7 @@ static void decide_kept(const struct facts *f, const struct question *q,
                         uint64_t now_ms, struct decision *out)
 {
     decide(f, q, now_ms, out);
-    if (out->released != 0 && header_hidden(f, out->role))
+    if (out->released != 0 && header_hidden(f, q->type, out->role))
         deny(out);
 }
 
@@ -325,7 +359,8 @@ void step_release(const struct facts *f, const struct schema_message *m,
                   const char *role, const char *purpose, uint64_t present,
                   uint64_t now_ms, struct decision *out)
 {
-    struct question q = {m, variant, purpose, role, to, present, f->state};
+    struct question q = {m,  variant, purpose,  role,
+                         to, present, f->state, NULL};
     decide_kept(f, &q, now_ms, out);
 }
 
@@ -334,7 +369,8 @@ void step_read(const struct facts *f, const struct schema_message *m,
                const char *purpose, uint64_t present, const uint8_t *actor,
                uint64_t now_ms, struct decision *out)
 {
-    struct question q = {m, variant, purpose, role, to, present, f->state};
-    (void)actor;
+    static const uint8_t NOBODY[ID_BYTES];
+    struct question q = {m,  variant, purpose,  role,
+                         to, present, f->state, actor != NULL ? actor : NOBODY};
     decide_kept(f, &q, now_ms, out);
 }

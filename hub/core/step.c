@@ -263,7 +263,10 @@ static void run(const struct facts *f, const struct event *e, uint64_t now_ms,
     }
     change_consent(f, e, now_ms, fx);
     if (fx->refuse == ERR_OK)
+        glass_event(f, e, now_ms, fx);
+    if (fx->refuse == ERR_OK)
         route_decide(f, e, now_ms, fx);
+    glass_asked(f, e, now_ms, fx);
 }
 
 /* Empties it without touching the arrays: entries are written whole when they
@@ -300,6 +303,8 @@ void step_deadline(const struct facts *f, enum deadline_kind kind,
                    struct effects *out)
 {
     effects_clear(out);
+    if (kind == DEADLINE_GLASS_END || kind == DEADLINE_GLASS_REVIEW)
+        glass_due(f, kind, ref, out);
     if (!f->case_known || f->state == NULL)
         return;
     const struct flow *flow = flow_named(f->state->flow);

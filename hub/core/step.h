@@ -29,6 +29,7 @@ struct facts {
     const struct glass *glass;  /* every one of the person */
     size_t glass_count;
     const struct glass_actor *actor; /* of a break-glass event, else NULL */
+    const char *asker; /* of the question that is answered, else NULL */
 };
 
 #define MAX_RECIPIENTS 64
@@ -80,7 +81,14 @@ enum grant_change {
     GRANT_WITHDRAW_ALL
 };
 enum person_change { PERSON_NO_CHANGE, PERSON_PLACES, PERSON_PROTECT };
-enum glass_change { GLASS_NO_CHANGE, GLASS_OPEN, GLASS_EXTEND, GLASS_REVIEW };
+enum glass_change {
+    GLASS_NO_CHANGE,
+    GLASS_OPEN,
+    GLASS_EXTEND,
+    GLASS_CLOSE, /* its time is over */
+    GLASS_REVIEW,
+    GLASS_OVERDUE /* nobody judged it in time */
+};
 
 struct effects {
     enum err refuse; /* ERR_OK: accepted (perhaps late) */
@@ -99,7 +107,7 @@ struct effects {
     struct places places; /* PERSON_PLACES: all four as they are now */
     bool protect;         /* PERSON_PROTECT: on or off */
     enum glass_change glass_change;
-    struct glass glass;   /* as it is now, whole */
+    struct glass glass;   /* as it is now, whole; BREAK_GLASS_NOTICE tells it */
     bool recall_papers;   /* the meeting closed: what its members hold */
     Pb__CaseState *state; /* the next state, owned; NULL: unchanged */
 };

@@ -300,6 +300,35 @@ enum err store_policy_put(struct store *s,
 enum err store_policy_get(struct store *s, const uint8_t *digest,
                           struct stored_policy *out) MUST_CHECK;
 
+/* ---- break-glass ---- */
+/* ERR_CONFLICT when the ref is taken. */
+enum err store_glass_put(struct store *s, struct id person,
+                         const struct glass *g) MUST_CHECK;
+/* Its end, whether extended, verdict and reviewer. ERR_NOT_FOUND. */
+enum err store_glass_update(struct store *s, const struct glass *g) MUST_CHECK;
+/* Every one of a person, the oldest first (owned array, free with free()). */
+enum err store_glass_of_person(struct store *s, struct id person,
+                               struct glass **out, size_t *n) MUST_CHECK;
+/* Calls each for every one, newest first. */
+enum err store_glass_each(struct store *s,
+                          bool (*each)(void *ctx, const struct glass *g),
+                          void *ctx) MUST_CHECK;
+/* What is remembered of a member of staff (16 bytes, the agency's handle); now
+ * is left zero. */
+enum err store_glass_actor(struct store *s, const char *agency,
+                           const uint8_t actor[ID_BYTES], uint64_t now_ms,
+                           struct glass_actor *out) MUST_CHECK;
+/* Remembers a text and forgets all but the newest GLASS_TEXTS. */
+enum err store_glass_text_add(struct store *s, const char *agency,
+                              const uint8_t actor[ID_BYTES],
+                              const uint8_t text[GLASS_TEXT_BYTES]) MUST_CHECK;
+struct store_glass_counts {
+    uint64_t opened, open, reviewed, not_justified, overdue;
+    uint64_t often; /* staff who opened more than 3 in the last 30 days */
+};
+enum err store_glass_counts(struct store *s, uint64_t now_ms,
+                            struct store_glass_counts *out) MUST_CHECK;
+
 /* ---- the log ---- */
 /* Adds a leaf to the open transaction: fills index, nonce and a time that
  * never decreases, packs it, returns its index. <= 4 KiB. */

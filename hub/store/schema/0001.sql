@@ -220,6 +220,36 @@ CREATE TABLE policy_pack (
   version INTEGER NOT NULL,
   pack BLOB NOT NULL                -- manifest and files (core/manifest.h)
 ) STRICT;
+-- Break-glass: one row per opening, kept for good. actor: the agency's handle of
+-- its staff. The free text is in the event, sealed.
+CREATE TABLE glass (
+  id INTEGER PRIMARY KEY,
+  ref BLOB NOT NULL UNIQUE CHECK (length(ref) = 16),
+  person BLOB NOT NULL REFERENCES person,
+  agency TEXT NOT NULL,
+  role TEXT NOT NULL,
+  actor BLOB NOT NULL CHECK (length(actor) = 16),
+  reason TEXT NOT NULL,
+  classes INTEGER NOT NULL,
+  opened_ms INTEGER NOT NULL,
+  until_ms INTEGER NOT NULL,
+  review_due_ms INTEGER NOT NULL,
+  extended INTEGER NOT NULL,
+  verdict INTEGER NOT NULL,
+  reviewer TEXT NOT NULL,
+  leaf INTEGER NOT NULL
+) STRICT;
+CREATE INDEX glass_person ON glass (person);
+CREATE INDEX glass_actor ON glass (agency, actor);
+-- The last texts of whoever opens, as keyed hashes; the newest have the
+-- highest numbers.
+CREATE TABLE glass_text (
+  id INTEGER PRIMARY KEY,
+  agency TEXT NOT NULL,
+  actor BLOB NOT NULL CHECK (length(actor) = 16),
+  text BLOB NOT NULL CHECK (length(text) = 16)
+) STRICT;
+CREATE INDEX glass_text_actor ON glass_text (agency, actor);
 
 CREATE TABLE log_leaf (idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL) STRICT;
 CREATE TRIGGER log_leaf_no_update BEFORE UPDATE ON log_leaf
