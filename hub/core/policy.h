@@ -72,7 +72,6 @@ const char *policy_code(const struct policy *p, enum policy_kind kind,
 
 /* ---- which authority is meant ---- */
 
-/* enum place_kind: registry.h */
 #define AUTHORITY_SELF 1u       /* the place's own government acts */
 #define AUTHORITY_PREFECTURE 2u /* the prefecture it lies in acts */
 struct policy_function {

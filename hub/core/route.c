@@ -5,6 +5,10 @@
  * with its offer), then each agency is decided for, with the case as the
  * workflow leaves it (so that the one provider confirmed is already known).
  *
+ * A wish by role at a place means everyone with the role there. A wish by role
+ * alone means the authority that the policy's function names for the person,
+ * where one speaks, and else those whom the person's consents name.
+ *
  * A header signed by a medical institution says by itself that a hospital is
  * involved. Whoever may not know that gets an event of the hub's own instead,
  * if the type has one, and otherwise nothing. */
@@ -47,6 +51,17 @@ static void add(struct effects *fx, const struct wish *w,
     snprintf(r->purpose, sizeof(r->purpose), "%s", w->purpose);
 }
 
+/* A role that the vocabulary has so that it can be denied, and nobody holds:
+ * police and justice. The wish has a refusal of its own, since it is asked for
+ * by mistake rather than by misspelling. */
+static bool prohibited(const struct policy *p, const char *role)
+{
+    for (size_t i = 0; i < policy_count(p, POLICY_ROLE); i++)
+        if (strcmp(policy_code(p, POLICY_ROLE, i), role) == 0)
+            return !policy_knows_role(p, role);
+    return false;
+}
+
 static enum err read_wish(const struct facts *f, const Pb__Wanted *in,
                           struct wish *w)
 {
@@ -56,7 +71,8 @@ static enum err read_wish(const struct facts *f, const Pb__Wanted *in,
     if (w->purpose[0] == '\0' || !policy_knows_purpose(f->policy, w->purpose))
         return ERR_EVT_PURPOSE;
     if (w->role[0] != '\0' && !policy_knows_role(f->policy, w->role))
-        return ERR_EVT_RECIPIENT;
+        return prohibited(f->policy, w->role) ? ERR_POL_PROHIBITED
+                                              : ERR_EVT_RECIPIENT;
     if (w->place[0] != '\0' && code_check_muni5(slice_str(w->place)) != ERR_OK)
         return ERR_EVT_RECIPIENT;
     if (code[0] == '\0')
@@ -69,14 +85,17 @@ static enum err read_wish(const struct facts *f, const Pb__Wanted *in,
     return ERR_OK;
 }
 
-/* Every agency with the role that serves the place. False: there is none. */
+/* Every agency with the role that serves the place; those a consent excepts
+ * left out (g may be NULL). False: there is none. */
 static bool add_serving(const struct facts *f, const struct wish *w,
-                        const char *place, struct effects *fx)
+                        const char *place, const struct grant *g,
+                        struct effects *fx)
 {
     bool any = false;
     for (size_t i = 0; i < registry_agency_count(f->registry); i++) {
         const struct agency *a = registry_agency_at(f->registry, i);
-        if (!agency_has_role(a, w->role) || !agency_serves(a, place))
+        if (!agency_has_role(a, w->role) || !agency_serves(a, place) ||
+            (g != NULL && !grant_names(g, a)))
             continue;
         add(fx, w, a);
         any = true;
@@ -87,13 +106,14 @@ static bool add_serving(const struct facts *f, const struct wish *w,
 /* Those whom a consent in force names for the purpose. A refusal is not
  * looked at: it must read like a person nobody knows (I-13). */
 static bool add_named(const struct facts *f, const struct wish *w,
-                      const struct grant_recipient *to, struct effects *fx)
+                      const struct grant *g, const struct grant_recipient *to,
+                      struct effects *fx)
 {
     if (to->agency[0] == '\0')
         return strcmp(to->role, w->role) == 0 &&
-               add_serving(f, w, to->place, fx);
+               add_serving(f, w, to->place, g, fx);
     const struct agency *a = registry_agency(f->registry, to->agency);
-    if (a == NULL || !agency_has_role(a, w->role))
+    if (a == NULL || !agency_has_role(a, w->role) || !grant_names(g, a))
         return false;
     add(fx, w, a);
     return true;
@@ -105,19 +125,42 @@ static bool add_consented(const struct facts *f, const struct wish *w,
     bool any = false;
     for (size_t i = 0; i < f->grant_count; i++) {
         const struct grant *g = &f->grants[i];
-        if (strcmp(g->purpose, w->purpose) != 0 || !grant_in_force(g, now_ms))
+        if (g->third || strcmp(g->purpose, w->purpose) != 0 ||
+            !grant_in_force(g, now_ms))
             continue;
         for (size_t j = 0; j < g->to_count; j++)
-            any = add_named(f, w, &g->to[j], fx) || any;
+            any = add_named(f, w, g, &g->to[j], fx) || any;
     }
     return any;
 }
 
-static void expand(const struct facts *f, const struct wish *w, uint64_t now_ms,
-                   struct effects *fx)
+static const struct agency *from_agency(const struct facts *f)
 {
-    bool any = w->place[0] != '\0' ? add_serving(f, w, w->place, fx)
-                                   : add_consented(f, w, now_ms, fx);
+    return f->sender != NULL ? f->sender->agency : NULL;
+}
+
+static bool add_authority(const struct facts *f, const struct wish *w,
+                          const char *event, struct effects *fx)
+{
+    const struct agency *a[MAX_RECIPIENTS];
+    size_t n =
+        authority_agencies(f->policy, f->registry, &f->places, from_agency(f),
+                           event, w->purpose, w->role, a, NELEM(a));
+    for (size_t i = 0; i < n; i++)
+        add(fx, w, a[i]);
+    return n > 0;
+}
+
+static void expand(const struct facts *f, const struct wish *w,
+                   const char *event, uint64_t now_ms, struct effects *fx)
+{
+    bool any;
+    if (w->place[0] != '\0')
+        any = add_serving(f, w, w->place, NULL, fx);
+    else if (policy_function(f->policy, event, w->purpose, w->role) != NULL)
+        any = add_authority(f, w, event, fx);
+    else
+        any = add_consented(f, w, now_ms, fx);
     if (!any)
         add(fx, w, NULL);
 }
@@ -133,7 +176,7 @@ void route_meant(const struct facts *f, const struct event *e, uint64_t now_ms,
         if (w.agency != NULL)
             add(fx, &w, w.agency);
         else
-            expand(f, &w, now_ms, fx);
+            expand(f, &w, e->schema->event_name, now_ms, fx);
     }
 }
 
@@ -191,6 +234,25 @@ struct question {
     const uint8_t *reader; /* 16 bytes; NULL: nobody reads it yet */
 };
 
+static bool responsible_as(const struct facts *f, const struct question *q,
+                           const char *role)
+{
+    return authority_is(f->policy, f->registry, &f->places, from_agency(f),
+                        q->type->event_name, q->purpose, role, q->to);
+}
+
+/* The authority its function means. When no role is wanted, in every role for
+ * which a function speaks: a guess in its favour would be a disclosure. */
+static bool responsible(const struct facts *f, const struct question *q)
+{
+    if (text(q->role)[0] != '\0')
+        return responsible_as(f, q, q->role);
+    for (size_t i = 0; i < AGENCY_ROLES && q->to->role[i][0] != '\0'; i++)
+        if (!responsible_as(f, q, q->to->role[i]))
+            return false;
+    return true;
+}
+
 /* Pledged in an open meeting. */
 static bool in_session(const struct question *q)
 {
@@ -219,8 +281,7 @@ static void ask_sessions(const struct facts *f, const struct question *q,
 static unsigned predicates(const struct facts *f, const struct question *q,
                            uint64_t now_ms)
 {
-    const struct agency *from = f->sender != NULL ? f->sender->agency : NULL;
-    const struct agency *to = q->to;
+    const struct agency *from = from_agency(f), *to = q->to;
     const Pb__CaseState *s = q->state;
     unsigned p = f->address_protected ? PRED_ADDRESS_PROTECTED : 0;
     if (s != NULL && s->chosen != NULL && strcmp(s->chosen, to->code) == 0)
@@ -235,6 +296,8 @@ static unsigned predicates(const struct facts *f, const struct question *q,
         p |= PRED_SAME_GOVERNMENT;
     if (enabled(f->registry, from, q->type->event_name))
         p |= PRED_ENABLED_BY_PREFECTURE;
+    if (responsible(f, q))
+        p |= PRED_RESPONSIBLE;
     return p;
 }
 
@@ -315,11 +378,16 @@ static void decide_one(const struct facts *f, const struct question *q,
         r->why = ERR_POL_NONE;
 }
 
-/* Not a plain no: nobody is there, or deciding failed. */
-static bool wants_person(const struct event *e, const struct recipient *r)
+/* Not a plain no: nobody is there, or deciding failed. Whom consents name is
+ * never told, so a wish that only they could answer is a plain no. */
+static bool wants_person(const struct facts *f, const struct event *e,
+                         const struct recipient *r)
 {
     if (r->agency != NULL)
         return r->why != ERR_OK && r->why != ERR_POL_NONE;
+    if (policy_function(f->policy, e->schema->event_name, r->purpose,
+                        r->role) != NULL)
+        return true;
     for (size_t i = 0; i < e->routing->n_to; i++)
         if (strcmp(text(e->routing->to[i]->role), r->role) == 0 &&
             text(e->routing->to[i]->place)[0] != '\0')
@@ -341,7 +409,7 @@ void route_decide(const struct facts *f, const struct event *e, uint64_t now_ms,
                                           NULL},
                        now_ms, r);
         reached = reached || r->why == ERR_OK;
-        person = person || wants_person(e, r);
+        person = person || wants_person(f, e, r);
     }
     fx->park = person && !reached;
 }
