@@ -86,8 +86,9 @@ static enum err ask_status(struct hub *h, const Pb__Ask *a, struct buf *j)
              h->count.repeated, h->count.released, h->count.delivered,
              h->count.withheld);
     add_nodes(h, j);
+    e = glass_status(h, j);
     buf_adds(j, "}");
-    return ERR_OK;
+    return e;
 }
 
 /* ---- cases ---- */
@@ -285,7 +286,10 @@ static enum err ask_metrics(struct hub *h, const Pb__Ask *a, struct buf *j)
 {
     (void)a;
     struct store_counts c;
+    struct store_glass_counts g;
     enum err e = store_counts(h->store, &c);
+    if (e == ERR_OK)
+        e = store_glass_counts(h->store, h->now_ms, &g);
     if (e != ERR_OK)
         return e;
     struct buf t = {0};
@@ -303,6 +307,12 @@ static enum err ask_metrics(struct hub *h, const Pb__Ask *a, struct buf *j)
         {"tsunagi_waiting_normal", c.queued[LANE_NORMAL]},
         {"tsunagi_parked", c.parked},
         {"tsunagi_log_leaves", c.leaves},
+        {"tsunagi_break_glass_opened_total", g.opened},
+        {"tsunagi_break_glass_reviewed_total", g.reviewed},
+        {"tsunagi_break_glass_not_justified_total", g.not_justified},
+        {"tsunagi_break_glass_open", g.open},
+        {"tsunagi_break_glass_overdue", g.overdue},
+        {"tsunagi_break_glass_often", g.often},
         {"tsunagi_peers", net_peer_count(h->net)},
     };
     for (size_t i = 0; i < NELEM(ROWS); i++)
@@ -326,6 +336,7 @@ static const struct {
     {"status", ask_status, false, 0},
     {"cases", ask_cases, false, PB__LEAF_KIND__READ},
     {"case", ask_case, false, PB__LEAF_KIND__READ},
+    {"glass", ask_glass, false, PB__LEAF_KIND__READ},
     {"parked", ask_parked, false, PB__LEAF_KIND__READ},
     {"park-close", ask_park_close, false, PB__LEAF_KIND__ADMIN},
     {"checkpoint", ask_checkpoint, true, 0},

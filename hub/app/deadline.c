@@ -54,6 +54,8 @@ static enum err fall_due(struct hub *h, const struct deadline *d)
         if (e == ERR_OK)
             e = deadline_apply(h, k.person, d->case_id, &h->fx);
         if (e == ERR_OK)
+            e = glass_apply(h, k.person, NULL, "hub", index, &h->fx);
+        if (e == ERR_OK)
             e = issue_hub_events(h, &h->fx, &k, index);
         if (e == ERR_OK && d->kind == DEADLINE_CONSENT_END)
             e = sweep_person(h, d->person, SWEEP_EXPIRED, d->ref, index);

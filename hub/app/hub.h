@@ -14,6 +14,7 @@
 #include "hub/core/step.h"
 #include "hub/net/net.h"
 #include "hub/store/store.h"
+#include "tsunagi/v1/glass.pb-c.h"
 #include "tsunagi/v1/wire.pb-c.h"
 
 /* Events that share a commit, at most. A turn that has something urgent takes
@@ -131,6 +132,8 @@ struct known {
     struct grant *grants;
     size_t grant_count;
     struct person_facts about;
+    struct glass *glass; /* every break-glass about the person */
+    size_t glass_count;
     Pb__CaseState *state;
 };
 enum err known_load(struct hub *h, struct id person, struct id case_id,
@@ -217,6 +220,38 @@ void release_ack(struct hub *h, struct peer *p, struct slice body);
 void release_pump(struct hub *h);
 /* After the commit: builds, boxes and sends. */
 void release_send(struct hub *h);
+
+/* ---- glass.c: break-glass ---- */
+/* What core must know besides of an event that opens one, or that answers a
+ * question put under one. Fills f, which borrows g. */
+struct glass_facts {
+    struct glass_actor actor;
+    char asker[AGENCY_MAX];
+};
+enum err glass_facts(struct hub *h, const struct event *e, struct id person,
+                     struct glass_facts *g, struct facts *f) MUST_CHECK;
+/* Makes fx->glass_change durable, with its leaf; e NULL: a deadline. */
+enum err glass_apply(struct hub *h, struct id person, const struct event *e,
+                     const char *node, uint64_t cites,
+                     struct effects *fx) MUST_CHECK;
+/* Keeps the hash of the text that was given, once all of it stands. */
+enum err glass_remember(struct hub *h, const struct facts *f,
+                        const struct effects *fx) MUST_CHECK;
+/* The body of a BREAK_GLASS_NOTICE; borrows g, lives in n. */
+struct glass_notice {
+    Pb__BreakGlassNotice body;
+    Pb__DataClass classes[CLASS_MAX];
+};
+const ProtobufCMessage *glass_notice(const struct glass *g, bool overdue,
+                                     struct glass_notice *n);
+/* The opening that lets a decision pass, which its leaves cite; NULL: none. */
+const struct glass *glass_behind(const struct hub *h, const struct known *k,
+                                 const struct stored_event *e, const char *to,
+                                 const struct decision *d);
+enum err ask_glass(struct hub *h, const Pb__Ask *a,
+                   struct buf *json) MUST_CHECK;
+/* Appends "glass": the figures, for the status. */
+enum err glass_status(struct hub *h, struct buf *json) MUST_CHECK;
 
 /* ---- ask.c, reload.c ---- */
 /* Answers the command line; nothing personal leaves by this door. */

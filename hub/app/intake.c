@@ -370,6 +370,9 @@ static enum err apply(struct hub *h, struct arrival *a)
         e = keep_event(h, a);
     if (e == ERR_OK)
         e = apply_person(h, a);
+    if (e == ERR_OK)
+        e = glass_apply(h, a->known.person, a->ev, a->node->pub.node, a->leaf,
+                        fx);
     if (e == ERR_OK && fx->state != NULL)
         e = store_case_put(h->store, a->known.case_id, fx->state);
     if (e == ERR_OK)
@@ -397,14 +400,19 @@ static bool is_fault(enum err e)
 static enum err decide(struct hub *h, struct arrival *a)
 {
     struct facts f;
+    struct glass_facts glass;
     enum err e = load_known(h, a);
     if (e != ERR_OK)
         return e;
     known_facts(h, &a->known, a->node, &f);
+    e = glass_facts(h, a->ev, a->known.person, &glass, &f);
+    if (e != ERR_OK)
+        return e;
     step(&f, a->ev, h->now_ms, &h->fx);
     if (h->fx.refuse != ERR_OK)
         return h->fx.refuse;
-    return apply(h, a);
+    e = apply(h, a);
+    return e != ERR_OK ? e : glass_remember(h, &f, &h->fx);
 }
 
 static enum err note_seq(struct hub *h, const struct arrival *a)

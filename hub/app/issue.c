@@ -20,12 +20,16 @@
 enum err known_person(struct hub *h, struct known *k)
 {
     free(k->grants);
+    free(k->glass);
     k->grants = NULL;
-    k->grant_count = 0;
+    k->glass = NULL;
+    k->grant_count = k->glass_count = 0;
     enum err e = store_person(h->store, k->person, &k->about);
-    return e != ERR_OK
-               ? e
-               : store_grants(h->store, k->person, &k->grants, &k->grant_count);
+    if (e == ERR_OK)
+        e = store_grants(h->store, k->person, &k->grants, &k->grant_count);
+    return e != ERR_OK ? e
+                       : store_glass_of_person(h->store, k->person, &k->glass,
+                                               &k->glass_count);
 }
 
 enum err known_load(struct hub *h, struct id person, struct id case_id,
@@ -49,6 +53,7 @@ enum err known_load(struct hub *h, struct id person, struct id case_id,
 void known_fini(struct known *k)
 {
     free(k->grants);
+    free(k->glass);
     case_free(&k->state);
     memset(k, 0, sizeof(*k));
 }
@@ -67,6 +72,8 @@ void known_facts(const struct hub *h, const struct known *k,
         .places = k->about.places,
         .grants = k->grants,
         .grant_count = k->grant_count,
+        .glass = k->glass,
+        .glass_count = k->glass_count,
         .case_known = k->state != NULL,
         .state = k->state,
     };
@@ -137,17 +144,21 @@ static enum err leaf_route(struct hub *h, const struct stored_event *e,
     Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__DECISION);
     struct leaf_lists lists;
     uint8_t handle[16];
-    uint64_t ref = e->ingest_leaf;
+    uint64_t ref[2] = {e->ingest_leaf};
+    const char *to = r->agency != NULL ? r->agency->code : NULL;
+    const struct glass *g = glass_behind(h, k, e, to, &r->decision);
     l.phase = (char *)(uintptr_t) "ROUTE";
     l.has_event_id = l.has_type = 1;
     l.event_id =
         (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)e->event_id.b};
     l.type = e->type;
-    l.peer = r->agency != NULL ? (char *)(uintptr_t)r->agency->code : NULL;
+    l.peer = (char *)(uintptr_t)to;
     l.purpose = (char *)(uintptr_t)r->purpose;
     l.role = (char *)(uintptr_t)r->role;
     l.n_ref = 1;
-    l.ref = &ref;
+    l.ref = ref;
+    if (g != NULL)
+        ref[l.n_ref++] = g->leaf;
     leaf_decision(h, &r->decision, k->grants, &lists, &l);
     if (r->why != ERR_OK) {
         l.outcome = 0;
@@ -332,10 +343,13 @@ enum err issue_event(struct hub *h, const struct issue *i,
 union own_body {
     Pb__StayReleased released;
     Pb__OfferRejectedLate late;
+    struct glass_notice glass;
 };
 
-static const ProtobufCMessage *
-own_body(const struct hub *h, const struct hub_event *he, union own_body *b)
+static const ProtobufCMessage *own_body(const struct hub *h,
+                                        const struct effects *fx,
+                                        const struct hub_event *he,
+                                        union own_body *b)
 {
     const ProtobufCMessageDescriptor *d = schema_event(he->type)->descriptor;
     if (d == &pb__stay_released__descriptor) {
@@ -350,6 +364,10 @@ own_body(const struct hub *h, const struct hub_event *he, union own_body *b)
         b->late.offer_ref =
             (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)he->ref};
         return &b->late.base;
+    }
+    if (d == &pb__break_glass_notice__descriptor) {
+        memset(&b->glass, 0, sizeof(b->glass));
+        return glass_notice(&fx->glass, he->reason != 0, &b->glass);
     }
     assert(!"a hub event without a body");
     return NULL;
@@ -366,7 +384,7 @@ enum err issue_hub_events(struct hub *h, const struct effects *fx,
         const struct hub_event *he = &fx->hub[n];
         union own_body body;
         struct issue i = {.type = he->type,
-                          .body = own_body(h, he, &body),
+                          .body = own_body(h, fx, he, &body),
                           .to = he->to,
                           .purpose = he->purpose,
                           .person = k->person,

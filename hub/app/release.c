@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define CONSENT_WITHDRAWN 1203
+#define BREAK_GLASS_NOTICE 2009
 #define MEETING_PAPERS 1702
 #define PUMP_AT_ONCE 24             /* deliveries decided in one turn */
 #define PUMP_BESIDE_URGENT 4        /* of the normal lane, beside urgent ones */
@@ -70,7 +71,8 @@ static enum err leaf_release(struct hub *h, struct outgoing *o,
     Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__RELEASE);
     struct leaf_lists lists;
     uint8_t handle[16], header[32];
-    uint64_t ref = o->d.decision_leaf;
+    uint64_t ref[2] = {o->d.decision_leaf};
+    const struct glass *g = glass_behind(h, k, &o->event, o->d.agency, d);
     l.phase = (char *)(uintptr_t) "RELEASE";
     l.has_event_id = l.has_type = l.has_header_sha256 = 1;
     l.event_id = (ProtobufCBinaryData){ID_BYTES, o->event.event_id.b};
@@ -82,7 +84,12 @@ static enum err leaf_release(struct hub *h, struct outgoing *o,
     l.purpose = o->d.purpose;
     l.role = o->d.role;
     l.n_ref = 1;
-    l.ref = &ref;
+    l.ref = ref;
+    if (g != NULL) {
+        ref[l.n_ref++] = g->leaf;
+        l.has_valid_until_ms = 1;
+        l.valid_until_ms = g->until_ms;
+    }
     leaf_decision(h, d, k->grants, &lists, &l);
     enum err e = leaf_subject(h, o->event.person, &l, handle);
     return e != ERR_OK ? e : store_leaf(h->store, &l, &o->d.release_leaf);
@@ -102,8 +109,9 @@ static enum err load_tokens(struct hub *h, struct outgoing *o)
     enum err e = ERR_OK;
     o->has_case = !id_is_zero(o->event.case_id);
     /* a notice of withdrawal would be of no use to a holder that cannot tell
-     * whom it is about */
-    bool notice = o->event.hub_made && o->event.type == CONSENT_WITHDRAWN;
+     * whom it is about, nor one of a break-glass to who is to review it */
+    bool notice = o->event.hub_made && (o->event.type == CONSENT_WITHDRAWN ||
+                                        o->event.type == BREAK_GLASS_NOTICE);
     o->has_person = !id_is_zero(o->event.person) &&
                     (notice || (o->d.released_classes & identity) != 0);
     if (o->has_case)
