@@ -172,6 +172,8 @@ enum err policy_activate(struct hub *h, const char *folder, struct buf *why)
         e = h->broken;
     if (e == ERR_OK) {
         e = keep(h, &c, &leaf);
+        if (e == ERR_OK)
+            e = sweep_person(h, (struct id){{0}}, SWEEP_POLICY, NULL, leaf);
         if (e != ERR_OK)
             turn_broken(h, e);
     }

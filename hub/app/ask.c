@@ -2,7 +2,6 @@
  * nodes. Answers are one JSON object; nothing personal is in any of them:
  * cases and events go by their ids, agencies by their codes (I-11). */
 #include "hub/app/hub.h"
-#include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/wire/unpack.h"
 #include <inttypes.h>
@@ -10,7 +9,6 @@
 #include <string.h>
 
 #define LEAVES_AT_ONCE 500 /* of one answer */
-#define LEASE_MS 300000
 
 const char *ask_argument(const Pb__Ask *a, const char *key)
 {
@@ -55,6 +53,43 @@ static void add_nodes(struct hub *h, struct buf *j)
     buf_adds(j, "]");
 }
 
+/* Recalls that a node has not answered for a day: somebody should call. */
+#define RECALL_LATE_MS (24ULL * 3600000)
+struct late {
+    struct buf *j;
+    uint64_t before;
+    size_t n;
+};
+
+static bool add_late(void *ctx, const struct recall *r)
+{
+    struct late *l = ctx;
+    if (r->at_ms > l->before || l->n == 100)
+        return false;
+    buf_addf(l->j, "%s{\"no\":%" PRIu64 ",\"node\":", l->n++ > 0 ? "," : "",
+             r->no);
+    buf_add_json(l->j, r->node);
+    buf_adds(l->j, ",\"since\":");
+    add_time(l->j, r->at_ms);
+    buf_adds(l->j, "}");
+    return true;
+}
+
+static enum err add_withdrawals(struct hub *h, struct buf *j)
+{
+    uint64_t before =
+        h->now_ms > RECALL_LATE_MS ? h->now_ms - RECALL_LATE_MS : 0;
+    struct late l = {.j = j, .before = before};
+    uint64_t sweeps;
+    enum err e = store_sweep_count(h->store, &sweeps);
+    if (e != ERR_OK)
+        return e;
+    buf_addf(j, ",\"sweeping\":%" PRIu64 ",\"recalls_unanswered\":[", sweeps);
+    e = store_recalls_open(h->store, add_late, &l);
+    buf_adds(j, "]");
+    return e;
+}
+
 static enum err ask_status(struct hub *h, const Pb__Ask *a, struct buf *j)
 {
     (void)a;
@@ -87,6 +122,8 @@ static enum err ask_status(struct hub *h, const Pb__Ask *a, struct buf *j)
              h->count.withheld);
     add_nodes(h, j);
     e = glass_status(h, j);
+    if (e == ERR_OK)
+        e = add_withdrawals(h, j);
     buf_adds(j, "}");
     return e;
 }
@@ -258,20 +295,6 @@ static enum err ask_backup(struct hub *h, const Pb__Ask *a, struct buf *j)
     return e;
 }
 
-/* Leave to show what was delivered, for five minutes (adapters/sdk/
- * link_lease.c), and what is called back. */
-static enum err ask_lease(struct hub *h, const Pb__Ask *a, struct buf *j)
-{
-    (void)h;
-    (void)a;
-    uint64_t now = clock_wall_ms();
-    buf_addf(j,
-             "{\"schema\":\"tsunagi.lease/1\",\"now_ms\":%" PRIu64
-             ",\"until_ms\":%" PRIu64 ",\"recalls\":[],\"more\":false}",
-             now, now + LEASE_MS);
-    return ERR_OK;
-}
-
 static enum err ask_stop(struct hub *h, const Pb__Ask *a, struct buf *j)
 {
     (void)a;
@@ -329,26 +352,42 @@ static enum err ask_metrics(struct hub *h, const Pb__Ask *a, struct buf *j)
 static const struct {
     const char *what;
     enum err (*answer)(struct hub *h, const Pb__Ask *a, struct buf *json);
-    bool node;         /* may a node ask it, too? */
     Pb__LeafKind leaf; /* of who looked at cases or acted; 0: none */
 } QUESTIONS[] = {
     /* clang-format off */
-    {"status", ask_status, false, 0},
-    {"cases", ask_cases, false, PB__LEAF_KIND__READ},
-    {"case", ask_case, false, PB__LEAF_KIND__READ},
-    {"glass", ask_glass, false, PB__LEAF_KIND__READ},
-    {"parked", ask_parked, false, PB__LEAF_KIND__READ},
-    {"park-close", ask_park_close, false, PB__LEAF_KIND__ADMIN},
-    {"checkpoint", ask_checkpoint, true, 0},
-    {"leaves", ask_leaves, false, 0},
-    {"policy-activate", ask_policy_activate, false, 0}, /* leafs itself */
-    {"policy-status", ask_policy_status, false, 0},
-    {"reload", ask_reload, false, 0}, /* leaves what changed */
-    {"backup", ask_backup, false, PB__LEAF_KIND__ADMIN},
-    {"metrics", ask_metrics, false, 0},
-    {"lease", ask_lease, true, 0},
-    {"stop", ask_stop, false, PB__LEAF_KIND__ADMIN},
+    {"status", ask_status, 0},
+    {"cases", ask_cases, PB__LEAF_KIND__READ},
+    {"case", ask_case, PB__LEAF_KIND__READ},
+    {"glass", ask_glass, PB__LEAF_KIND__READ},
+    {"parked", ask_parked, PB__LEAF_KIND__READ},
+    {"park-close", ask_park_close, PB__LEAF_KIND__ADMIN},
+    {"checkpoint", ask_checkpoint, 0},
+    {"leaves", ask_leaves, 0},
+    {"policy-activate", ask_policy_activate, 0}, /* leafs itself */
+    {"policy-status", ask_policy_status, 0},
+    {"reload", ask_reload, 0}, /* leaves what changed */
+    {"backup", ask_backup, PB__LEAF_KIND__ADMIN},
+    {"metrics", ask_metrics, 0},
+    {"stop", ask_stop, PB__LEAF_KIND__ADMIN},
 }; /* clang-format on */
+
+static enum err node_checkpoint(struct hub *h, const struct node *who,
+                                const Pb__Ask *a, struct buf *j)
+{
+    (void)who;
+    return ask_checkpoint(h, a, j);
+}
+
+/* What a node may ask; these write their leaves themselves. */
+static const struct {
+    const char *what;
+    enum err (*answer)(struct hub *h, const struct node *who, const Pb__Ask *a,
+                       struct buf *json);
+} NODE_QUESTIONS[] = {
+    {"checkpoint", node_checkpoint},
+    {"lease", ask_lease},
+    {"read", ask_read},
+};
 
 /* Who had the local socket asked this: by its digest, found or not. */
 static enum err leaf_asked(struct hub *h, Pb__LeafKind kind, const char *what,
@@ -381,20 +420,39 @@ static enum err put_question(struct hub *h, size_t i, const Pb__Ask *a,
     return leafed != ERR_OK ? turn_broken(h, leafed) : e;
 }
 
-static void answer(struct hub *h, struct slice body, bool is_node,
+static bool is_named(const Pb__Ask *a, const char *what)
+{
+    return a->what != NULL && strcmp(a->what, what) == 0;
+}
+
+static enum err ask_as_operator(struct hub *h, const Pb__Ask *a,
+                                struct slice body, struct buf *json)
+{
+    for (size_t i = 0; i < NELEM(QUESTIONS); i++)
+        if (is_named(a, QUESTIONS[i].what))
+            return put_question(h, i, a, body, json);
+    return ERR_NOT_FOUND;
+}
+
+static enum err ask_as_node(struct hub *h, const struct node *who,
+                            const Pb__Ask *a, struct buf *json)
+{
+    for (size_t i = 0; i < NELEM(NODE_QUESTIONS); i++)
+        if (is_named(a, NODE_QUESTIONS[i].what))
+            return NODE_QUESTIONS[i].answer(h, who, a, json);
+    return ERR_NOT_FOUND;
+}
+
+/* who NULL: the command line. */
+static void answer(struct hub *h, struct slice body, const struct node *who,
                    struct buf *out)
 {
     ProtobufCMessage *m = NULL;
     struct buf json = {0};
     enum err e = unpack(&pb__ask__descriptor, body, &m);
-    if (e == ERR_OK) {
-        const Pb__Ask *a = (const Pb__Ask *)m;
-        e = ERR_NOT_FOUND;
-        for (size_t i = 0; i < NELEM(QUESTIONS); i++)
-            if (a->what != NULL && strcmp(a->what, QUESTIONS[i].what) == 0 &&
-                (!is_node || QUESTIONS[i].node))
-                e = put_question(h, i, a, body, &json);
-    }
+    if (e == ERR_OK)
+        e = who == NULL ? ask_as_operator(h, (const Pb__Ask *)m, body, &json)
+                        : ask_as_node(h, who, (const Pb__Ask *)m, &json);
     if (e == ERR_STORE || e == ERR_INTEGRITY)
         turn_broken(h, e);
     Pb__Answer r = PB__ANSWER__INIT;
@@ -414,14 +472,17 @@ static void answer(struct hub *h, struct slice body, bool is_node,
 void ask_control(struct hub *h, const struct frame *f)
 {
     struct buf out = {0};
-    answer(h, f->body, false, &out);
+    answer(h, f->body, NULL, &out);
     turn_answer_control(h, f, &out); /* after the commit, like every answer */
 }
 
 void ask_node(struct hub *h, struct peer *p, struct slice body)
 {
     struct buf out = {0};
-    answer(h, body, true, &out);
+    const struct node *who = registry_node(h->registry, p->node);
+    if (who == NULL)
+        return; /* no longer one of ours */
+    answer(h, body, who, &out);
     turn_answer(h, p, VERB_ANSWER, &out);
     buf_fini(&out);
 }

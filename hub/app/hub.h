@@ -149,6 +149,13 @@ void known_facts(const struct hub *h, const struct known *k,
 enum err decide_kept(struct hub *h, const struct stored_event *ev,
                      const struct delivery *d, const struct known *k,
                      struct decision *out) MUST_CHECK;
+/* The same for a person of the recipient who reads it; role "": as wanted. */
+enum err decide_reading(struct hub *h, const struct stored_event *ev,
+                        const struct delivery *d, const struct known *k,
+                        const uint8_t actor[16], const char *role,
+                        struct decision *out) MUST_CHECK;
+/* Never more than an earlier decision released (I-4). */
+void decision_narrow(struct decision *d, uint64_t classes);
 /* Which classes of a kept event have content, and its variant's name (static
  * text, "" when it has none). */
 enum err event_look_inside(const struct stored_event *ev, uint64_t *present,
@@ -205,6 +212,7 @@ enum err leaf_subject(struct hub *h, struct id person, Pb__AuditLeaf *leaf,
 /* Rules, bases, masks and consents of a decision; the arrays are the
  * caller's and must live until the leaf is stored. */
 struct leaf_lists {
+    char *predicate[32];
     char *rule[CLASS_MAX];
     char *basis[CLASS_MAX];
     ProtobufCBinaryData consent[CLASS_MAX];
@@ -252,6 +260,12 @@ enum err ask_glass(struct hub *h, const Pb__Ask *a,
                    struct buf *json) MUST_CHECK;
 /* Appends "glass": the figures, for the status. */
 enum err glass_status(struct hub *h, struct buf *json) MUST_CHECK;
+
+/* ---- read.c: what nodes ask about what they hold ---- */
+enum err ask_lease(struct hub *h, const struct node *who, const Pb__Ask *a,
+                   struct buf *json) MUST_CHECK;
+enum err ask_read(struct hub *h, const struct node *who, const Pb__Ask *a,
+                  struct buf *json) MUST_CHECK;
 
 /* ---- ask.c, reload.c ---- */
 /* Answers the command line; nothing personal leaves by this door. */

@@ -17,13 +17,18 @@
 
 /* ---- facts ---- */
 
-enum err known_person(struct hub *h, struct known *k)
+static void forget_person(struct known *k)
 {
     free(k->grants);
     free(k->glass);
     k->grants = NULL;
     k->glass = NULL;
     k->grant_count = k->glass_count = 0;
+}
+
+enum err known_person(struct hub *h, struct known *k)
+{
+    forget_person(k);
     enum err e = store_person(h->store, k->person, &k->about);
     if (e == ERR_OK)
         e = store_grants(h->store, k->person, &k->grants, &k->grant_count);
@@ -52,8 +57,7 @@ enum err known_load(struct hub *h, struct id person, struct id case_id,
 
 void known_fini(struct known *k)
 {
-    free(k->grants);
-    free(k->glass);
+    forget_person(k);
     case_free(&k->state);
     memset(k, 0, sizeof(*k));
 }
@@ -79,28 +83,67 @@ void known_facts(const struct hub *h, const struct known *k,
     };
 }
 
-enum err decide_kept(struct hub *h, const struct stored_event *ev,
-                     const struct delivery *d, const struct known *k,
-                     struct decision *out)
+/* Core's decision, as of now, on what was kept; by reading or by releasing. */
+struct deciding {
+    const struct stored_event *ev;
+    const struct delivery *d;
+    const struct known *k;
+    const uint8_t *actor; /* who reads; NULL: a release */
+    const char *role;
+};
+
+static enum err decide_again(struct hub *h, const struct deciding *q,
+                             struct decision *out)
 {
     struct facts f;
     uint64_t present;
     const char *variant;
-    const struct agency *to = registry_agency(h->registry, d->agency);
+    const struct agency *to = registry_agency(h->registry, q->d->agency);
     const struct node *sender =
-        ev->hub_made ? NULL : registry_node(h->registry, ev->node);
+        q->ev->hub_made ? NULL : registry_node(h->registry, q->ev->node);
+    const struct schema_message *m = schema_event(q->ev->type);
     memset(out, 0, sizeof(*out));
-    enum err e = event_look_inside(ev, &present, &variant);
+    enum err e = event_look_inside(q->ev, &present, &variant);
     if (e != ERR_OK)
         return e;
-    if (to == NULL || (sender == NULL && !ev->hub_made)) {
+    if (to == NULL || (sender == NULL && !q->ev->hub_made)) {
         out->error = ERR_NODE_UNKNOWN; /* a person should look (I-10) */
         return ERR_OK;
     }
-    known_facts(h, k, sender, &f);
-    step_release(&f, schema_event(ev->type), variant, to, d->wanted, d->purpose,
-                 present, h->now_ms, out);
+    known_facts(h, q->k, sender, &f);
+    if (q->actor != NULL)
+        step_read(&f, m, variant, to, q->role, q->d->purpose, present, q->actor,
+                  h->now_ms, out);
+    else
+        step_release(&f, m, variant, to, q->role, q->d->purpose, present,
+                     h->now_ms, out);
     return ERR_OK;
+}
+
+enum err decide_kept(struct hub *h, const struct stored_event *ev,
+                     const struct delivery *d, const struct known *k,
+                     struct decision *out)
+{
+    return decide_again(h, &(struct deciding){ev, d, k, NULL, d->wanted}, out);
+}
+
+enum err decide_reading(struct hub *h, const struct stored_event *ev,
+                        const struct delivery *d, const struct known *k,
+                        const uint8_t actor[16], const char *role,
+                        struct decision *out)
+{
+    const char *as = role[0] != '\0' ? role : d->wanted;
+    return decide_again(h, &(struct deciding){ev, d, k, actor, as}, out);
+}
+
+void decision_narrow(struct decision *d, uint64_t classes)
+{
+    uint64_t extra = d->released & ~classes;
+    for (unsigned c = 1; c < CLASS_MAX; c++)
+        if ((extra & class_bit(c)) != 0)
+            d->of[c] = (struct class_verdict){false, NO_RULE, -1, ""};
+    d->released &= classes;
+    d->withheld |= extra;
 }
 
 /* ---- deliveries ---- */
@@ -341,36 +384,60 @@ enum err issue_event(struct hub *h, const struct issue *i,
 
 /* The bodies of events that only the hub makes in answer to others. */
 union own_body {
+    ProtobufCMessage base;
     Pb__StayReleased released;
     Pb__OfferRejectedLate late;
+    Pb__ConsentExpired expired;
+    Pb__ConsentReminder reminder;
     struct glass_notice glass;
 };
 
+/* A consent ends with its last day in Japan; whatever else is reminded of is
+ * due now. */
+static uint64_t reminded_of(const struct hub *h, const struct hub_event *he,
+                            const struct known *k)
+{
+    const uint64_t day = 86400000, japan = 32400000;
+    for (size_t i = 0; i < k->grant_count; i++)
+        if (he->reason == PB__REMINDER_REASON__ENDING &&
+            memcmp(k->grants[i].ref, he->ref, ID_BYTES) == 0)
+            return ((uint64_t)k->grants[i].to_day + 1) * day - japan;
+    return h->now_ms;
+}
+
+/* Fills one of b; ref and reason as the event says. */
 static const ProtobufCMessage *own_body(const struct hub *h,
                                         const struct effects *fx,
                                         const struct hub_event *he,
+                                        const struct known *k,
                                         union own_body *b)
 {
     const ProtobufCMessageDescriptor *d = schema_event(he->type)->descriptor;
-    if (d == &pb__stay_released__descriptor) {
-        pb__stay_released__init(&b->released);
-        b->released.has_released_ms = 1;
-        b->released.released_ms = h->now_ms;
-        return &b->released.base;
-    }
-    if (d == &pb__offer_rejected_late__descriptor) {
-        pb__offer_rejected_late__init(&b->late);
-        b->late.has_offer_ref = 1;
-        b->late.offer_ref =
-            (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)he->ref};
-        return &b->late.base;
-    }
+    ProtobufCBinaryData ref = {ID_BYTES, (uint8_t *)(uintptr_t)he->ref};
     if (d == &pb__break_glass_notice__descriptor) {
         memset(&b->glass, 0, sizeof(b->glass));
         return glass_notice(&fx->glass, he->reason != 0, &b->glass);
     }
-    assert(!"a hub event without a body");
-    return NULL;
+    protobuf_c_message_init(d, b);
+    if (d == &pb__stay_released__descriptor) {
+        b->released.has_released_ms = 1;
+        b->released.released_ms = h->now_ms;
+    } else if (d == &pb__offer_rejected_late__descriptor) {
+        b->late.has_offer_ref = 1;
+        b->late.offer_ref = ref;
+    } else if (d == &pb__consent_expired__descriptor) {
+        b->expired.has_consent_ref = 1;
+        b->expired.consent_ref = ref;
+    } else if (d == &pb__consent_reminder__descriptor) {
+        b->reminder.has_reason = b->reminder.has_consent_ref = 1;
+        b->reminder.has_due_ms = 1;
+        b->reminder.reason = (Pb__ReminderReason)he->reason;
+        b->reminder.consent_ref = ref;
+        b->reminder.due_ms = reminded_of(h, he, k);
+    } else {
+        assert(!"a hub event without a body");
+    }
+    return &b->base;
 }
 
 enum err issue_hub_events(struct hub *h, const struct effects *fx,
@@ -384,7 +451,7 @@ enum err issue_hub_events(struct hub *h, const struct effects *fx,
         const struct hub_event *he = &fx->hub[n];
         union own_body body;
         struct issue i = {.type = he->type,
-                          .body = own_body(h, fx, he, &body),
+                          .body = own_body(h, fx, he, k, &body),
                           .to = he->to,
                           .purpose = he->purpose,
                           .person = k->person,

@@ -50,6 +50,23 @@ static size_t add_consent(ProtobufCBinaryData *list, size_t n,
     return n + 1;
 }
 
+/* With these and the register of consents it can be decided again. */
+static void add_asked(const struct decision *d, struct leaf_lists *l,
+                      Pb__AuditLeaf *leaf)
+{
+    for (unsigned i = 0; i < NELEM(l->predicate); i++)
+        if ((d->predicates & 1u << i) != 0)
+            l->predicate[leaf->n_predicate++] =
+                borrow(policy_predicate_name(1u << i));
+    leaf->predicate = l->predicate;
+    leaf->has_asked = 1;
+    leaf->asked = d->asked;
+    leaf->has_session = d->session_classes != 0;
+    leaf->session = d->session_classes;
+    leaf->has_glass = d->glass_classes != 0;
+    leaf->glass = d->glass_classes;
+}
+
 void leaf_decision(const struct hub *h, const struct decision *d,
                    const struct grant *grants, struct leaf_lists *l,
                    Pb__AuditLeaf *leaf)
@@ -67,6 +84,7 @@ void leaf_decision(const struct hub *h, const struct decision *d,
             leaf->n_consent =
                 add_consent(l->consent, leaf->n_consent, &grants[v->grant]);
     }
+    add_asked(d, l, leaf);
     leaf->rule = l->rule;
     leaf->basis = l->basis;
     leaf->consent = l->consent;

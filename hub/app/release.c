@@ -16,6 +16,8 @@
 #include <string.h>
 
 #define CONSENT_WITHDRAWN 1203
+#define CONSENT_EXPIRED 1204
+#define CONSENT_REMINDER 1207
 #define BREAK_GLASS_NOTICE 2009
 #define MEETING_PAPERS 1702
 #define PUMP_AT_ONCE 24             /* deliveries decided in one turn */
@@ -103,15 +105,20 @@ static bool still_good(const struct hub *h, const struct delivery *d,
            memcmp(d->policy_digest, policy_digest(h->policy), 32) == 0;
 }
 
+static bool is_notice(uint32_t type)
+{
+    return type == CONSENT_WITHDRAWN || type == CONSENT_EXPIRED ||
+           type == CONSENT_REMINDER || type == BREAK_GLASS_NOTICE;
+}
+
 static enum err load_tokens(struct hub *h, struct outgoing *o)
 {
     const uint64_t identity = class_bit(PB__DATA_CLASS__G_ID);
     enum err e = ERR_OK;
     o->has_case = !id_is_zero(o->event.case_id);
-    /* a notice of withdrawal would be of no use to a holder that cannot tell
+    /* a notice about a consent would be of no use to a holder that cannot tell
      * whom it is about, nor one of a break-glass to who is to review it */
-    bool notice = o->event.hub_made && (o->event.type == CONSENT_WITHDRAWN ||
-                                        o->event.type == BREAK_GLASS_NOTICE);
+    bool notice = o->event.hub_made && is_notice(o->event.type);
     o->has_person = !id_is_zero(o->event.person) &&
                     (notice || (o->d.released_classes & identity) != 0);
     if (o->has_case)
@@ -121,18 +128,6 @@ static enum err load_tokens(struct hub *h, struct outgoing *o)
         e = store_token_for(h->store, o->d.agency, TOKEN_PERSON,
                             o->event.person, o->person_token);
     return e;
-}
-
-/* Never more than the decision that the leaf cites (I-4), even if the policy
- * has become more generous since. */
-static void narrow(struct decision *d, uint64_t routed)
-{
-    uint64_t extra = d->released & ~routed;
-    for (unsigned c = 1; c < CLASS_MAX; c++)
-        if ((extra & class_bit(c)) != 0)
-            d->of[c] = (struct class_verdict){false, NO_RULE, -1, ""};
-    d->released &= routed;
-    d->withheld |= extra;
 }
 
 /* What the first released class rests on. */
@@ -196,7 +191,8 @@ static enum err decide_again(struct hub *h, struct outgoing *o,
     enum err e = decide_kept(h, &o->event, &o->d, k, &d);
     if (e != ERR_OK)
         return e;
-    narrow(&d, o->d.released_classes);
+    /* the policy may have become more generous since */
+    decision_narrow(&d, o->d.released_classes);
     *stopped = d.released == 0;
     if (*stopped)
         return d.error == ERR_OK || d.error == ERR_POL_NONE
@@ -556,32 +552,87 @@ static enum err leaf_delivered(struct hub *h, const struct delivery *d,
     return e;
 }
 
-/* The ack names what was released: the hash of the RELEASE leaf. */
-static enum err check_ack(struct hub *h, const struct node *node,
-                          const Pb__Ack *ack, const Pb__AckBody *body,
-                          struct delivery *d)
+/* Whose it is: any node of the agency may speak of it. Somebody else's is the
+ * same as an unknown one. */
+static enum err open_ack(struct hub *h, const struct node *node,
+                         const Pb__Ack *ack, const Pb__AckBody *body,
+                         struct delivery *d)
 {
     struct id id;
-    struct buf leaf = {0};
-    uint8_t hash[32];
     enum err e = sign_check(SIGN_ACK, pb_slice(ack->ack),
                             pb_slice(ack->signature), node->pub.sign);
     if (e == ERR_OK)
         e = id_from(pb_slice(body->delivery_id), &id);
     if (e == ERR_OK)
         e = store_delivery_find(h->store, id, d);
-    if (e == ERR_OK &&
-        (strcmp(d->agency, node->agency->code) != 0 ||
-         strcmp(d->node, node->pub.node) != 0 || d->state == DELIVERY_QUEUED))
-        e = ERR_NOT_FOUND; /* same as an unknown one */
-    if (e != ERR_OK || d->state != DELIVERY_RELEASED)
-        return e;
-    e = store_leaf_get(h->store, d->release_leaf, &leaf);
+    if (e == ERR_OK && strcmp(d->agency, node->agency->code) != 0)
+        e = ERR_NOT_FOUND;
+    return e;
+}
+
+/* The ack names what was released: the hash of the RELEASE leaf. */
+static enum err check_ack(struct hub *h, const struct node *node,
+                          const Pb__AckBody *body, const struct delivery *d)
+{
+    struct buf leaf = {0};
+    uint8_t hash[32];
+    if (strcmp(d->node, node->pub.node) != 0 || d->state == DELIVERY_QUEUED)
+        return ERR_NOT_FOUND;
+    if (d->state != DELIVERY_RELEASED)
+        return ERR_OK;
+    enum err e = store_leaf_get(h->store, d->release_leaf, &leaf);
     sha256(buf_slice(&leaf), hash);
     if (e == ERR_OK && !slice_eq(pb_slice(body->sha256), slice_of(hash, 32)))
         e = ERR_EVT_COMMITMENT;
     buf_fini(&leaf);
     return e;
+}
+
+static const char *recall_word(Pb__RecallOutcome o)
+{
+    return o == PB__RECALL_OUTCOME__RECALL_DELETED       ? "DELETED"
+           : o == PB__RECALL_OUTCOME__RECALL_HANDED_OVER ? "HANDED_OVER"
+                                                         : "UNKNOWN";
+}
+
+static enum err leaf_recalled(struct hub *h, const struct delivery *d,
+                              const struct node *node, const Pb__Ack *ack,
+                              const char *word)
+{
+    Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__RECALL);
+    uint8_t handle[16];
+    uint64_t ref[2] = {d->release_leaf, d->recall_leaf}, index;
+    l.phase = (char *)(uintptr_t) "ANSWER";
+    l.peer = (char *)(uintptr_t)d->agency;
+    l.node = (char *)(uintptr_t)node->pub.node;
+    l.has_signature = 1;
+    l.signature = ack->signature;
+    l.reason = (char *)(uintptr_t)word;
+    l.n_ref = 2;
+    l.ref = ref;
+    enum err e = leaf_subject(h, d->person, &l, handle);
+    return e != ERR_OK ? e : store_leaf(h->store, &l, &index);
+}
+
+/* What became of a delivery called back. An agency may have several nodes: one
+ * that never had it says nothing about the one that was sent it. */
+static enum err take_recalled(struct hub *h, const struct node *node,
+                              const Pb__Ack *ack, const Pb__AckBody *body,
+                              struct delivery *d)
+{
+    bool unknown = body->recalled == PB__RECALL_OUTCOME__RECALL_UNKNOWN;
+    if (d->recall_leaf == 0)
+        return ERR_NOT_FOUND;
+    if (unknown && strcmp(d->node, node->pub.node) != 0)
+        return ERR_OK;
+    if (!turn_begin(h))
+        return ERR_OK;
+    enum err e = store_recall_answer(h->store, d->id, (unsigned)body->recalled);
+    if (e == ERR_NOT_FOUND)
+        return ERR_OK; /* answered before: nothing changes (I-8) */
+    return e != ERR_OK
+               ? e
+               : leaf_recalled(h, d, node, ack, recall_word(body->recalled));
 }
 
 static enum err take_ack(struct hub *h, struct peer *p, const Pb__Ack *ack,
@@ -591,7 +642,11 @@ static enum err take_ack(struct hub *h, struct peer *p, const Pb__Ack *ack,
     struct delivery d;
     if (node == NULL)
         return ERR_NODE_UNKNOWN;
-    enum err e = check_ack(h, node, ack, body, &d);
+    enum err e = open_ack(h, node, ack, body, &d);
+    if (e == ERR_OK && body->has_recalled)
+        return take_recalled(h, node, ack, body, &d);
+    if (e == ERR_OK)
+        e = check_ack(h, node, body, &d);
     if (e != ERR_OK || d.state != DELIVERY_RELEASED)
         return e; /* a repeat, or late: nothing changes (I-8) */
     if (!turn_begin(h))
