@@ -16,7 +16,7 @@ BATS := $(filter-out $(if $(SAN),%/sabotage.bats),$(sort $(wildcard tests/it/*.b
 STORIES := discharge emergency plan outage badinput
 TOOLS := $B/bin/tsunagi-rawpeer
 
-.PHONY: unit unit-san unit-valgrind it it-san stories fuzz bench storm san-all
+.PHONY: policy unit unit-san unit-valgrind it it-san stories fuzz bench storm san-all
 
 $B/bin/tsunagi-rawpeer: $B/tests/demo/rawpeer.o $(call libs,$(L_wire))
 	@mkdir -p $(@D)
@@ -99,6 +99,19 @@ storm: all $B/bin/tsunagi-storm
 	@python3 tests/storm/check_log.py $(STORM)
 	@if python3 tests/storm/check_log.py $(STORM) --mutate >/dev/null 2>&1; \
 	    then echo 'check_log.py finds no planted breach'; exit 1; fi
+
+# ---- the policy, decided twice ---------------------------------------------
+# decide.py is the decision again, from its text; oracle asks the hub's core.
+ORACLE := $B/bin/tsunagi-oracle
+POLICY ?= deploy/policy
+POLICY_REQUESTS ?= 1000000
+$(ORACLE): $B/tests/policy/oracle.o $(call libs,$(L_core))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_wire)
+policy: $(ORACLE)
+	@python3 tests/policy/cases.py $(POLICY)
+	@python3 tests/policy/mutate.py $(POLICY)
+	@python3 tests/policy/compare.py $(ORACLE) $(POLICY) --requests $(POLICY_REQUESTS)
 
 layers:
 	@sh tests/check_layers.sh
