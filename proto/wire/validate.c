@@ -2,17 +2,24 @@
  *
  * Most rules hold for every event and follow from the kind of field: the walk
  * goes by descriptors, so a new event is covered when it is written. What one
- * type must have is a table. An individual number (My Number) may be in no
- * text at all (Act on My Number, art. 15, 19, 20); text that is a date or time
- * is not searched, since one in ten of those with 12 digits would fit the
- * check digit. */
+ * type must have, and how large its numbers may be, are tables. An individual
+ * number (My Number) may be in no text at all (Act on My Number, art. 15, 19,
+ * 20); text that is a date or time is not searched, since one in ten of those
+ * with 12 digits would fit the check digit. Nor does any number take it: times
+ * have 13 digits. */
 #include "proto/base/code.h"
 #include "proto/base/date.h"
 #include "proto/base/text.h"
 #include "proto/wire/event.h"
 #include "proto/wire/unpack.h"
+#include "tsunagi/v1/abuse.pb-c.h"
+#include "tsunagi/v1/consent.pb-c.h"
+#include "tsunagi/v1/emergency.pb-c.h"
+#include "tsunagi/v1/glass.pb-c.h"
+#include "tsunagi/v1/hospital.pb-c.h"
 #include "tsunagi/v1/options.pb-c.h"
-#include "tsunagi/v1/value.pb-c.h"
+#include "tsunagi/v1/record.pb-c.h"
+#include "tsunagi/v1/support.pb-c.h"
 #include <assert.h>
 #include <string.h>
 
@@ -31,6 +38,11 @@ static bool is_prose(unsigned cls)
     case PB__DATA_CLASS__G_MEET:
     case PB__DATA_CLASS__G_ABUSE:
     case PB__DATA_CLASS__G_NOTE:
+    case PB__DATA_CLASS__G_NOTICE:
+    case PB__DATA_CLASS__G_RESULT:
+    case PB__DATA_CLASS__G_HISTORY:
+    case PB__DATA_CLASS__G_VISIT:
+    case PB__DATA_CLASS__G_ISSUE:
         return true;
     default:
         return false;
@@ -146,10 +158,11 @@ static bool is_date_or_time(struct slice s)
     return date_parse(s, &d) == ERR_OK || time_parse_hl7(s, &ms, &d) == ERR_OK;
 }
 
-static enum err check_digits(struct slice s, size_t n)
+/* The number on a beneficiary certificate. */
+static enum err check_certificate(struct slice s)
 {
-    bool ok = s.n == n;
-    for (size_t i = 0; ok && i < n; i++)
+    bool ok = s.n == 10;
+    for (size_t i = 0; ok && i < s.n; i++)
         ok = s.p[i] >= '0' && s.p[i] <= '9';
     return ok ? ERR_OK : ERR_VAL_CODE_LENGTH;
 }
@@ -160,6 +173,32 @@ static enum err check_kana(struct slice s)
     enum err e = text_kana_key(s, &key);
     buf_fini(&key);
     return e;
+}
+
+/* Strings with a form of their own: any field of this name, or that of one
+ * message alone. */
+static const struct {
+    const ProtobufCMessageDescriptor *of;
+    const char *field;
+    enum err (*check)(struct slice s);
+} FORMS[] = {
+    {NULL, "certificate_no", check_certificate},
+    {&pb__name__descriptor, "kana", check_kana},
+    {&pb__stat_reported__descriptor, "place", code_check_muni5},
+    {&pb__person_places_recorded__descriptor, "resident", code_check_muni5},
+    {&pb__person_places_recorded__descriptor, "present", code_check_muni5},
+    {&pb__person_places_recorded__descriptor, "shikyu", code_check_muni5},
+    {&pb__person_places_recorded__descriptor, "plan", code_check_muni5},
+};
+
+static enum err check_form(const ProtobufCMessage *m,
+                           const ProtobufCFieldDescriptor *f, struct slice s)
+{
+    for (size_t i = 0; i < NELEM(FORMS); i++)
+        if (strcmp(FORMS[i].field, f->name) == 0 &&
+            (FORMS[i].of == NULL || FORMS[i].of == m->descriptor))
+            return FORMS[i].check(s);
+    return ERR_OK;
 }
 
 static enum err check_string(struct check *c, const ProtobufCMessage *m,
@@ -174,17 +213,14 @@ static enum err check_string(struct check *c, const ProtobufCMessage *m,
         return e;
     if (text_has_mynumber(s) && !(in_date && is_date_or_time(s)))
         return ERR_VAL_MYNUMBER;
-    if (strcmp(f->name, "certificate_no") == 0)
-        return check_digits(s, 10);
-    if (m->descriptor == &pb__name__descriptor && strcmp(f->name, "kana") == 0)
-        return check_kana(s);
-    return ERR_OK;
+    return check_form(m, f, s);
 }
 
 static enum err check_bytes(const ProtobufCFieldDescriptor *f,
                             ProtobufCBinaryData d)
 {
-    if (ends_in(f->name, "_ref") || strcmp(f->name, "supersedes") == 0)
+    if (ends_in(f->name, "_ref") || strcmp(f->name, "supersedes") == 0 ||
+        strcmp(f->name, "extends") == 0)
         return d.len == ID_BYTES ? ERR_OK : ERR_EVT_ID;
     if (ends_in(f->name, "_sha256"))
         return d.len == 32 ? ERR_OK : ERR_VAL_TYPE;
@@ -198,6 +234,48 @@ static enum err check_enum(const ProtobufCFieldDescriptor *f, const void *at)
     if (protobuf_c_enum_descriptor_get_value(f->descriptor, v) == NULL)
         return ERR_PB_UNKNOWN_ENUM;
     return v != 0 ? ERR_OK : ERR_VAL_TYPE;
+}
+
+#define FROM_MS UINT64_C(1420070400000) /* 2015-01-01 */
+#define TO_MS UINT64_C(4102444800000)   /* 2100-01-01 */
+
+/* The least and most of a number; of those not named, times alone have any. */
+static const struct {
+    const ProtobufCMessageDescriptor *of;
+    const char *field;
+    uint64_t min, max;
+} RANGES[] = {
+    /* clang-format off */
+    /* nothing in a canvass may be fine enough to point at one person */
+    {&pb__stay_canvass__descriptor, "nights", 1, 31},
+    {&pb__stay_canvass__descriptor, "support_level", 1, 6},
+    {&pb__emergency_unmet__descriptor, "asked", 0, 1000},
+    {&pb__emergency_unmet__descriptor, "answered", 0, 1000},
+    {&pb__emergency_unmet__descriptor, "waited_minutes", 0, 7 * 24 * 60},
+    {&pb__vacancy_updated__descriptor, "beds", 0, 100},
+    {&pb__break_glass_opened__descriptor, "minutes", 1, 24 * 60},
+    {&pb__abuse_figures__descriptor, "fiscal_year", 2015, 2099},
+    {NULL, "_ms", FROM_MS, TO_MS},
+}; /* clang-format on */
+
+static uint64_t number_at(const ProtobufCFieldDescriptor *f, const void *at)
+{
+    uint64_t v = 0;
+    memcpy(&v, at, size_of(f->type));
+    return v;
+}
+
+static enum err check_number(const ProtobufCMessage *m,
+                             const ProtobufCFieldDescriptor *f, const void *at)
+{
+    uint64_t v = number_at(f, at);
+    for (size_t i = 0; i < NELEM(RANGES); i++)
+        if (RANGES[i].of == NULL ? ends_in(f->name, RANGES[i].field)
+                                 : RANGES[i].of == m->descriptor &&
+                                       strcmp(f->name, RANGES[i].field) == 0)
+            return v >= RANGES[i].min && v <= RANGES[i].max ? ERR_OK
+                                                            : ERR_VAL_RANGE;
+    return ERR_OK;
 }
 
 /* ---- values made of several fields --------------------------------------- */
@@ -252,6 +330,18 @@ static enum err check_recipient(struct check *c, const ProtobufCMessage *m)
     return e != ERR_OK ? at_fault(c, "place", e) : ERR_OK;
 }
 
+#define CELL_MIN 10 /* a smaller cell could point at one person */
+
+static enum err check_stat(struct check *c, const ProtobufCMessage *m)
+{
+    const Pb__StatCount *s = (const Pb__StatCount *)m;
+    if (!s->has_item)
+        return at_fault(c, "item", ERR_VAL_REQUIRED);
+    if (s->suppressed ? s->count == 0 : s->count >= CELL_MIN)
+        return ERR_OK;
+    return at_fault(c, "count", ERR_VAL_RANGE);
+}
+
 static const struct {
     const ProtobufCMessageDescriptor *descriptor;
     enum err (*check)(struct check *c, const ProtobufCMessage *m);
@@ -259,6 +349,7 @@ static const struct {
     {&pb__name__descriptor, check_name},
     {&pb__date__descriptor, check_date},
     {&pb__consent_recipient__descriptor, check_recipient},
+    {&pb__stat_count__descriptor, check_stat},
 };
 
 /* ---- the walk ------------------------------------------------------------ */
@@ -279,8 +370,10 @@ static enum err check_element(struct check *c, const ProtobufCMessage *m,
     case PROTOBUF_C_TYPE_BYTES:
         memcpy(&d, at, sizeof(d));
         return check_bytes(f, d);
-    default:
+    case PROTOBUF_C_TYPE_BOOL:
         return ERR_OK;
+    default:
+        return check_number(m, f, at);
     }
 }
 
@@ -314,37 +407,133 @@ static enum err check_message(struct check *c, const ProtobufCMessage *m)
 
 /* ---- what each type must have -------------------------------------------- */
 
+/* One of the fields named must be there and not be empty, zero or false. */
 static const struct {
-    const char *event, *field, *or_field;
+    const char *event, *fields;
     enum err missing;
 } REQUIRED[] = {
     /* clang-format off */
-    {"ADMISSION_RECORDED",   "name",         NULL,         ERR_VAL_REQUIRED},
-    {"ADMISSION_RECORDED",   "admitted_on",  NULL,         ERR_VAL_REQUIRED},
-    {"FILING_SUBMITTED",     "form_code",    NULL,         ERR_VAL_REQUIRED},
-    {"FILING_SUBMITTED",     "name",         NULL,         ERR_VAL_REQUIRED},
-    {"FILING_SUBMITTED",     "admitted_on",  NULL,         ERR_VAL_REQUIRED},
-    {"FILING_RECEIVED",      "filing_ref",   NULL,         ERR_VAL_REQUIRED},
-    {"INTRO_ANSWERED",       "intro_ref",    NULL,         ERR_VAL_REQUIRED},
-    {"INTRO_ANSWERED",       "answer",       NULL,         ERR_VAL_REQUIRED},
-    {"DISCHARGE_PLANNED",    "planned_on",   "move_in_on", ERR_VAL_REQUIRED},
-    {"DISCHARGED",           "discharged_on", NULL,        ERR_VAL_REQUIRED},
-    {"PLAN_ISSUED",          "plan_no",      NULL,         ERR_VAL_REQUIRED},
-    {"CONSENT_GIVEN",        "consent_ref",  NULL,         ERR_VAL_CONSENT_SCOPE},
-    {"CONSENT_GIVEN",        "purpose",      NULL,         ERR_VAL_CONSENT_SCOPE},
-    {"CONSENT_GIVEN",        "recipient",    NULL,         ERR_VAL_CONSENT_SCOPE},
-    {"CONSENT_GIVEN",        "classes",      NULL,         ERR_VAL_CONSENT_SCOPE},
-    {"CONSENT_GIVEN",        "valid_to",     NULL,         ERR_VAL_CONSENT_SCOPE},
-    {"CONSENT_WITHDRAWN",    "consent_ref",  "all",        ERR_VAL_REQUIRED},
-    {"EMERGENCY_REGISTERED", "name",         NULL,         ERR_VAL_REQUIRED},
-    {"EMERGENCY_REGISTERED", "valid_to",     NULL,         ERR_VAL_REQUIRED},
-    {"EMERGENCY_REQUESTED",  "registration", NULL,         ERR_VAL_REQUIRED},
-    {"EMERGENCY_TRIAGED",    "branch",       NULL,         ERR_VAL_REQUIRED},
-    {"STAY_CANVASS",         "need_from_ms", NULL,         ERR_VAL_REQUIRED},
-    {"STAY_CANVASS",         "nights",       NULL,         ERR_VAL_REQUIRED},
-    {"STAY_CONFIRMED",       "offer_ref",    NULL,         ERR_VAL_REQUIRED},
-    {"STAY_CONFIRMED",       "name",         NULL,         ERR_VAL_REQUIRED},
+    {"ADMISSION_RECORDED", "name", ERR_VAL_REQUIRED},
+    {"ADMISSION_RECORDED", "admitted_on", ERR_VAL_REQUIRED},
+    {"ADMISSION_NOTICE_GIVEN", "given_on", ERR_VAL_REQUIRED},
+    {"ADMISSION_NOTICE_GIVEN", "text", ERR_VAL_REQUIRED},
+    {"SUPPORT_INFORMATION_PROVIDED", "name", ERR_VAL_REQUIRED},
+    {"COMMITTEE_CALLED", "held_on", ERR_VAL_REQUIRED},
+    {"COMMITTEE_RESULT_GIVEN", "told_on", ERR_VAL_REQUIRED},
+    {"FIRST_CONTACT_CONFIRMED", "contact_on", ERR_VAL_REQUIRED},
+    {"FIRST_CONTACT_MISSED", "planned_on", ERR_VAL_REQUIRED},
+    {"DISCHARGE_SUMMARY", "name", ERR_VAL_REQUIRED},
+    {"DISCHARGE_SUMMARY", "discharged_on", ERR_VAL_REQUIRED},
+    {"FILING_SUBMITTED", "form_code", ERR_VAL_REQUIRED},
+    {"FILING_SUBMITTED", "name", ERR_VAL_REQUIRED},
+    {"FILING_SUBMITTED", "admitted_on", ERR_VAL_REQUIRED},
+    {"FILING_RECEIVED", "filing_ref", ERR_VAL_REQUIRED},
+    {"RENEW_NOTICE_SENT", "sent_on", ERR_VAL_REQUIRED},
+    {"RENEW_NOTICE_SENT", "reason", ERR_VAL_REQUIRED},
+    {"RENEW_NOTICE_SENT", "period_to", ERR_VAL_REQUIRED},
+    {"RENEW_NOTICE_SENT", "answer_by", ERR_VAL_REQUIRED},
+    {"MAYOR_CONSENT_REQUESTED", "requested_on", ERR_VAL_REQUIRED},
+    {"MAYOR_CONSENT_REQUESTED", "name", ERR_VAL_REQUIRED},
+    {"MAYOR_CONSENT_REQUESTED", "condition", ERR_VAL_REQUIRED},
+    {"MAYOR_VISITED", "wish", ERR_VAL_REQUIRED},
+    {"MAYOR_VISITED", "visited_on", ERR_VAL_REQUIRED},
+    {"INTRO_ANSWERED", "intro_ref", ERR_VAL_REQUIRED},
+    {"INTRO_ANSWERED", "answer", ERR_VAL_REQUIRED},
+    {"DISCHARGE_PLANNED", "planned_on move_in_on", ERR_VAL_REQUIRED},
+    {"DISCHARGED", "discharged_on", ERR_VAL_REQUIRED},
+    {"PLAN_ISSUED", "plan_no", ERR_VAL_REQUIRED},
+    {"PLAN_ENDED", "plan_no", ERR_VAL_REQUIRED},
+    {"PLAN_ENDED", "ended_on", ERR_VAL_REQUIRED},
+    {"NEEDS_ASSESSED", "assessed_on", ERR_VAL_REQUIRED},
+    {"TRANSFER_PROPOSED", "plan_no", ERR_VAL_REQUIRED},
+    {"TRANSFER_SENT", "name", ERR_VAL_REQUIRED},
+    {"TRANSFER_ACCEPTED", "transfer_ref", ERR_VAL_REQUIRED},
+    {"EARLY_WARNING", "name", ERR_VAL_REQUIRED},
+    {"EARLY_WARNING", "signs", ERR_VAL_REQUIRED},
+    {"CONSENT_GIVEN", "consent_ref", ERR_VAL_CONSENT_SCOPE},
+    {"CONSENT_GIVEN", "purpose", ERR_VAL_CONSENT_SCOPE},
+    {"CONSENT_GIVEN", "recipient", ERR_VAL_CONSENT_SCOPE},
+    {"CONSENT_GIVEN", "classes", ERR_VAL_CONSENT_SCOPE},
+    {"CONSENT_GIVEN", "valid_to", ERR_VAL_CONSENT_SCOPE},
+    {"CONSENT_WITHDRAWN", "consent_ref all", ERR_VAL_REQUIRED},
+    {"CONSENT_EXPIRED", "consent_ref", ERR_VAL_REQUIRED},
+    {"CONSENT_DEFERRED", "purpose", ERR_VAL_REQUIRED},
+    {"CONSENT_DEFERRED", "ask_again_on", ERR_VAL_REQUIRED},
+    {"CONSENT_REMINDER", "reason", ERR_VAL_REQUIRED},
+    {"PERSON_PLACES_RECORDED", "resident present shikyu plan", ERR_VAL_REQUIRED},
+    {"EMERGENCY_REGISTERED", "name", ERR_VAL_REQUIRED},
+    {"EMERGENCY_REGISTERED", "valid_to", ERR_VAL_REQUIRED},
+    {"EMERGENCY_REQUESTED", "registration", ERR_VAL_REQUIRED},
+    {"EMERGENCY_TRIAGED", "branch", ERR_VAL_REQUIRED},
+    {"STAY_CANVASS", "need_from_ms", ERR_VAL_REQUIRED},
+    {"STAY_CANVASS", "nights", ERR_VAL_REQUIRED},
+    {"STAY_CONFIRMED", "offer_ref", ERR_VAL_REQUIRED},
+    {"STAY_CONFIRMED", "name", ERR_VAL_REQUIRED},
+    {"EMERGENCY_UNMET", "reason", ERR_VAL_REQUIRED},
+    {"EMERGENCY_NOTIFIED", "provision", ERR_VAL_REQUIRED},
+    {"EMERGENCY_NOTIFIED", "name", ERR_VAL_REQUIRED},
+    {"CARE_ASKED", "name", ERR_VAL_REQUIRED},
+    {"CARE_ASKED", "items", ERR_VAL_REQUIRED},
+    {"CARE_ANSWERED", "asked_ref", ERR_VAL_REQUIRED},
+    {"STAY_HOSPITALISED", "name", ERR_VAL_REQUIRED},
+    {"VISIT_REQUESTED", "wish", ERR_VAL_REQUIRED},
+    {"VISIT_REQUESTED", "name", ERR_VAL_REQUIRED},
+    {"VISIT_ASSIGNED", "supporter_name", ERR_VAL_REQUIRED},
+    {"VISIT_SCHEDULED", "visit_ms", ERR_VAL_REQUIRED},
+    {"VISIT_REPORTED", "visited_ms", ERR_VAL_REQUIRED},
+    {"ABUSE_REPORTED", "situation", ERR_VAL_REQUIRED},
+    {"ABUSE_FIGURES", "fiscal_year", ERR_VAL_REQUIRED},
+    {"MEETING_CALLED", "kind", ERR_VAL_REQUIRED},
+    {"MEETING_PAPERS", "kind", ERR_VAL_REQUIRED},
+    {"MEETING_PLEDGED", "member_name", ERR_VAL_REQUIRED},
+    {"MEETING_HELD", "kind", ERR_VAL_REQUIRED},
+    {"MEETING_HELD", "held_on", ERR_VAL_REQUIRED},
+    {"MINUTES_CONFIRMED", "kind", ERR_VAL_REQUIRED},
+    {"MINUTES_CONFIRMED", "held_on", ERR_VAL_REQUIRED},
+    {"MEETING_CANCELLED", "reason", ERR_VAL_REQUIRED},
+    {"SERVICE_APPLIED", "name", ERR_VAL_REQUIRED},
+    {"SERVICE_APPLIED", "applied_on", ERR_VAL_REQUIRED},
+    {"SERVICE_DECIDED", "name", ERR_VAL_REQUIRED},
+    {"SERVICE_DECIDED", "decided_on", ERR_VAL_REQUIRED},
+    {"SERVICE_PLAN_FIXED", "name", ERR_VAL_REQUIRED},
+    {"SERVICE_PLAN_FIXED", "fixed_on", ERR_VAL_REQUIRED},
+    {"MONITORED", "monitored_on", ERR_VAL_REQUIRED},
+    {"ISSUE_RAISED", "issue", ERR_VAL_REQUIRED},
+    {"ISSUE_RAISED", "checked_by", ERR_VAL_REQUIRED},
+    {"STAT_REPORTED", "period", ERR_VAL_REQUIRED},
+    {"STAT_REPORTED", "counts", ERR_VAL_REQUIRED},
+    {"BREAK_GLASS_OPENED", "glass_ref", ERR_VAL_REQUIRED},
+    {"BREAK_GLASS_REVIEWED", "glass_ref", ERR_VAL_REQUIRED},
+    {"BREAK_GLASS_REVIEWED", "verdict", ERR_VAL_REQUIRED},
+    {"BREAK_GLASS_NOTICE", "glass_ref", ERR_VAL_REQUIRED},
+    {"ACCESS_REQUESTED", "requested_on", ERR_VAL_REQUIRED},
+    {"ACCESS_ANSWERED", "request_ref", ERR_VAL_REQUIRED},
+    {"ACCESS_ANSWERED", "answered_on", ERR_VAL_REQUIRED},
+    {"PERSON_DIED", "name", ERR_VAL_REQUIRED},
+    {"PERSON_DIED", "died_on", ERR_VAL_REQUIRED},
 }; /* clang-format on */
+
+/* Said either way: there, if only as zero or false. */
+static const struct {
+    const char *event, *field;
+} SAID[] = {
+    {"ADDRESS_PROTECTION_SET", "on"},
+    {"VACANCY_UPDATED", "beds"},
+};
+
+/* A field that a value of another makes necessary. */
+static const struct {
+    const char *event, *field;
+    int value;
+    const char *needs;
+} NEEDED[] = {
+    /* when and how the person's wish was confirmed is recorded each time */
+    {"VISIT_REQUESTED", "wish", PB__VISIT_WISH_STATE__WISH_CONFIRMED,
+     "wish_confirmed_on"},
+    {"VISIT_REQUESTED", "wish", PB__VISIT_WISH_STATE__WISH_CONFIRMED,
+     "wish_method"},
+    {"MAYOR_VISITED", "wish", PB__VISIT_WISH__WISHED, "name"},
+};
 
 static bool is_nonzero(const void *at, size_t n)
 {
@@ -354,12 +543,19 @@ static bool is_nonzero(const void *at, size_t n)
     return v != 0;
 }
 
-/* Present and not empty, zero or false. */
-static bool has(const ProtobufCMessage *m, const char *name)
+static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessage *m,
+                                                const char *name)
 {
     const ProtobufCFieldDescriptor *f =
         protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
     assert(f != NULL);
+    return f;
+}
+
+/* Present and not empty, zero or false. */
+static bool has(const ProtobufCMessage *m, const char *name)
+{
+    const ProtobufCFieldDescriptor *f = field_of(m, name);
     if (count(m, f) == 0)
         return false;
     const void *at = element(m, f, 0);
@@ -373,18 +569,56 @@ static bool has(const ProtobufCMessage *m, const char *name)
     return is_nonzero(at, size_of(f->type));
 }
 
-static enum err check_required(struct check *c, const struct schema_message *m,
+/* One of the names in a list separated by spaces; first gets the first. */
+static bool has_one_of(const ProtobufCMessage *m, const char *names,
+                       char first[PATH_BYTES])
+{
+    char name[PATH_BYTES];
+    first[0] = '\0';
+    for (const char *p = names; *p != '\0'; p += strspn(p, " ")) {
+        size_t n = strcspn(p, " ");
+        assert(n < sizeof(name));
+        memcpy(name, p, n);
+        name[n] = '\0';
+        if (has(m, name))
+            return true;
+        if (first[0] == '\0')
+            memcpy(first, name, n + 1);
+        p += n;
+    }
+    return false;
+}
+
+static enum err check_required(struct check *c, const char *event,
                                const ProtobufCMessage *body)
 {
-    for (size_t i = 0; i < NELEM(REQUIRED); i++) {
-        if (strcmp(REQUIRED[i].event, m->event_name) != 0)
-            continue;
-        if (has(body, REQUIRED[i].field))
-            continue;
-        if (REQUIRED[i].or_field != NULL && has(body, REQUIRED[i].or_field))
-            continue;
-        return at_fault(c, REQUIRED[i].field, REQUIRED[i].missing);
-    }
+    char first[PATH_BYTES];
+    for (size_t i = 0; i < NELEM(REQUIRED); i++)
+        if (strcmp(REQUIRED[i].event, event) == 0 &&
+            !has_one_of(body, REQUIRED[i].fields, first))
+            return at_fault(c, first, REQUIRED[i].missing);
+    for (size_t i = 0; i < NELEM(SAID); i++)
+        if (strcmp(SAID[i].event, event) == 0 &&
+            count(body, field_of(body, SAID[i].field)) == 0)
+            return at_fault(c, SAID[i].field, ERR_VAL_REQUIRED);
+    return ERR_OK;
+}
+
+static bool is_value(const ProtobufCMessage *body, const char *name, int value)
+{
+    const ProtobufCFieldDescriptor *f = field_of(body, name);
+    return count(body, f) > 0 &&
+           number_at(f, element(body, f, 0)) == (uint64_t)value;
+}
+
+static enum err check_needed(struct check *c, const char *event,
+                             const ProtobufCMessage *body)
+{
+    for (size_t i = 0; i < NELEM(NEEDED); i++)
+        if (strcmp(NEEDED[i].event, event) == 0 &&
+            is_value(body, NEEDED[i].field, NEEDED[i].value) &&
+            !has(body, NEEDED[i].needs))
+            return at_fault(c, NEEDED[i].needs, ERR_VAL_REQUIRED);
     return ERR_OK;
 }
 
@@ -398,7 +632,8 @@ static enum err check_body(struct check *c, const struct schema_message *m,
         if (e != ERR_OK)
             return e;
     }
-    return check_required(c, m, body);
+    enum err e = check_required(c, m->event_name, body);
+    return e == ERR_OK ? check_needed(c, m->event_name, body) : e;
 }
 
 enum err event_validate(const struct schema_message *m,

@@ -377,7 +377,7 @@ static void check_wrong_part(const struct schema_message *m, size_t field,
 {
     struct forge f = forge_begin(m, k);
     struct buf b = {0};
-    sample_field(&m->descriptor->fields[field], &b);
+    sample_field(m->descriptor, &m->descriptor->fields[field], &b);
     put_bytes(&f.msg->part[part]->body, buf_slice(&b));
     commit_anew(&f, part);
     struct buf packed = forge_end(&f, k);

@@ -23,9 +23,9 @@ static void fill_classes(const struct schema_message *m, uint64_t mask,
         const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
         if ((mask & class_bit(m->fields[i].cls)) == 0)
             continue;
-        sample_field(f, b);
+        sample_field(m->descriptor, f, b);
         if (f->label == PROTOBUF_C_LABEL_REPEATED)
-            sample_field(f, b);
+            sample_field(m->descriptor, f, b);
     }
 }
 
@@ -89,7 +89,7 @@ static void check_field_against_classes(const struct schema_message *m,
                                         size_t i)
 {
     struct buf b = {0};
-    sample_field(&m->descriptor->fields[i], &b);
+    sample_field(m->descriptor, &m->descriptor->fields[i], &b);
     for (unsigned c = 1; c < CLASS_MAX; c++) {
         enum err want = c == m->fields[i].cls ? ERR_OK : ERR_EVT_CLASS;
         if (part_check(m, c, buf_slice(&b)) != want)
