@@ -25,7 +25,7 @@ struct ctl {
     bool json, ja, stream, follow, all, yes, tsv;
     const char *dir, *config, *node, *agency, *out, *exec, *person, *ref,
         *purpose, *vkey, *older, *roles, *case_key, *to, *key, *origin,
-        *not_before;
+        *not_before, *day;
     long long timeout_ms, limit, number;
     int argc; /* words after the command's name */
     char **argv;
@@ -102,6 +102,9 @@ int cmd_policy_lint(struct ctl *c);
 int cmd_policy_sign(struct ctl *c);
 int cmd_policy_activate(struct ctl *c);
 int cmd_policy_status(struct ctl *c);
+int cmd_policy_matrix(struct ctl *c);
+int cmd_policy_diff(struct ctl *c);
+int cmd_policy_test(struct ctl *c);
 int cmd_flow_dot(struct ctl *c);
 int cmd_demo(struct ctl *c);
 int cmd_help(struct ctl *c);

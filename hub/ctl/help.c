@@ -28,6 +28,7 @@ static const struct {
     {"not-before", "TIME", "効き始める日時(2026-04-01T00:00:00+09:00)",
      "when it may begin to act (2026-04-01T00:00:00+09:00)"},
     {"origin", "NAME", "ハブの監査記録の名前", "name of the hub's log"},
+    {"day", "DATE", "その日の時点で見る(省けば今日)", "look at it as of that day (else today)"},
     {"tsv", "", "一行一件の表で出す", "print a table, one a line"},
     {"json", "", "JSONで出す", "print JSON"},
     {"stream", "", "標準入力の一行一件を送る",

@@ -22,7 +22,7 @@ static const struct option OPTIONS[] = {
     {"follow", no_argument, NULL, 'f'}, {"all", no_argument, NULL, 'A'},
     {"key", required_argument, NULL, 'K'}, {"origin", required_argument, NULL, 'O'},
     {"not-before", required_argument, NULL, 'B'}, {"number", required_argument, NULL, 'N'},
-    {"tsv", no_argument, NULL, 'T'},
+    {"day", required_argument, NULL, 'D'}, {"tsv", no_argument, NULL, 'T'},
     {"yes", no_argument, NULL, 'y'}, {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'v'},
     {"man", no_argument, NULL, 'm'}, {"completion", no_argument, NULL, 'b'},
@@ -81,7 +81,7 @@ static const struct {
     {'c', AT(config)}, {'d', AT(dir)}, {'n', AT(node)}, {'a', AT(agency)},
     {'o', AT(out)}, {'x', AT(exec)}, {'p', AT(person)}, {'r', AT(ref)},
     {'u', AT(purpose)}, {'k', AT(vkey)}, {'e', AT(older)},
-    {'K', AT(key)}, {'O', AT(origin)}, {'B', AT(not_before)},
+    {'K', AT(key)}, {'O', AT(origin)}, {'B', AT(not_before)}, {'D', AT(day)},
 }, FLAGS[] = {
     {'j', AT(json)}, {'s', AT(stream)}, {'f', AT(follow)}, {'A', AT(all)},
     {'y', AT(yes)}, {'T', AT(tsv)},

@@ -3,6 +3,7 @@
 #define TSUNAGI_CTL_POLICY_H
 #include "hub/core/manifest.h"
 #include "hub/ctl/ctl.h"
+#include "hub/ctl/matrix.h"
 
 struct pack {
     struct buf text[PACK_FILES];
@@ -14,4 +15,10 @@ int pack_read_files(const struct ctl *c, const char *folder, struct pack *p);
 /* Reads and compiles; every fault is printed, one a line. */
 int pack_load(const struct ctl *c, const char *folder, struct pack *p);
 void pack_fini(struct pack *p);
+/* The moment the tables are looked at: --day at noon, else now. */
+int policy_day(const struct ctl *c, uint64_t *now_ms);
+/* Appends labels of classes, and of the facts of a situation, for people. */
+void policy_labels(const struct ctl *c, uint64_t classes, struct buf *out);
+void policy_facts(const struct ctl *c, const struct policy *p,
+                  const struct situation *s, struct buf *out);
 #endif

@@ -1,7 +1,6 @@
 /* views.c - what the hub says of itself: status, cases, parked items, metrics,
- * configuration, backup, policy and flow tables. Nothing personal in any. */
+ * configuration, backup, flow tables. Nothing personal in any. */
 #include "hub/core/flow.h"
-#include "hub/core/policy.h"
 #include "hub/ctl/ctl.h"
 #include <stdlib.h>
 #include <string.h>
@@ -224,36 +223,7 @@ int cmd_config_show(struct ctl *c)
     return code;
 }
 
-/* ---- policy and flow tables ---- */
-
-int cmd_policy_lint(struct ctl *c)
-{
-    struct buf text[POLICY_FILES] = {{0}}, why = {0};
-    struct slice files[POLICY_FILES];
-    struct policy *p = NULL;
-    enum err e = ERR_OK;
-    for (int i = 0; i < POLICY_FILES && e == ERR_OK; i++) {
-        char path[4096];
-        snprintf(path, sizeof(path), "%s/%s", c->argv[0], POLICY_FILE_NAMES[i]);
-        e = file_read(path, 8U << 20, &text[i]);
-        if (e != ERR_OK)
-            buf_adds(&why, path);
-        files[i] = buf_slice(&text[i]);
-    }
-    if (e == ERR_OK)
-        e = policy_parse(files, &p, &why);
-    if (e == ERR_OK)
-        printf(
-            say(c, "規則 %zu件、誤りはありません\n", "%zu rules, no errors\n"),
-            policy_rule_count(p));
-    int code =
-        e == ERR_OK ? EXIT_DONE : fail(c, e, why.n > 0 ? (char *)why.p : "");
-    for (int i = 0; i < POLICY_FILES; i++)
-        buf_fini(&text[i]);
-    policy_free(&p);
-    buf_fini(&why);
-    return code;
-}
+/* ---- flow tables ---- */
 
 int cmd_flow_dot(struct ctl *c)
 {
