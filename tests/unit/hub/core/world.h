@@ -28,6 +28,11 @@ struct world {
     struct grant grant[WORLD_GRANTS];
     size_t grants;
     bool clock_off, protected;
+    struct glass glass[WORLD_GRANTS]; /* of the person */
+    size_t glasses;
+    const struct glass_actor *actor; /* NULL: nobody acts */
+    const char *asker;
+    struct places places;
     bool stranger; /* the sender has no token for the person */
     uint64_t now;
     uint32_t made; /* counts event ids */
@@ -41,7 +46,8 @@ static const struct {
     {"P1", "WO-4931000014"}, {"K1", "OW-K1-492019"},  {"B1", "OW-B1-49"},
     {"C1", "HC-492019-01"},  {"C2", "HC-490008-01"},  {"M1", "LG-492019"},
     {"O1", "OW-HOUSE-49"},   {"G1", "LG-490008"},     {"P2", "OW-P2-49"},
-    {"E1", "OW-PEER-49"},    {"X1", "OW-X1-49"},      {"C3", "HC-491004-01"},
+    {"E1", "OW-PEER-49"},    {"X1", "OW-X1-49"},      {"A1", "OW-A1-49"},
+    {"A2", "OW-A2-49"},      {"B2", "OW-B2-49"},      {"C3", "HC-491004-01"},
     {"M2", "LG-492027"},     {"M3", "LG-493015"},     {"M4", "LG-491004"},
     {"R1", "WO-4911000042"}, {"A1", "OW-AUDIT-49"},   {"V1", "OW-VISIT-49"},
     {"W1", "OW-MHWC-49"},
@@ -120,7 +126,10 @@ static inline void world_reset(struct world *w)
     effects_fini(w->fx);
     case_free(&w->state);
     w->case_known = false;
-    w->grants = 0;
+    w->grants = w->glasses = 0;
+    w->actor = NULL;
+    w->asker = NULL;
+    w->places = (struct places){0};
     w->clock_off = w->protected = w->stranger = false;
     w->now = NOW;
 }
@@ -148,6 +157,11 @@ static inline struct facts world_facts(struct world *w, const char *from)
         .address_protected = w->protected,
         .grants = w->grant,
         .grant_count = w->grants,
+        .glass = w->glass,
+        .glass_count = w->glasses,
+        .actor = w->actor,
+        .asker = w->asker != NULL ? code_of(w->asker) : NULL,
+        .places = w->places,
         .case_known = w->case_known,
         .state = w->state,
     };
