@@ -11,6 +11,7 @@
  * out the fields it does not know, after the commitment was checked. */
 #include "proto/wire/event.h"
 #include "proto/base/code.h"
+#include "proto/base/text.h"
 #include "proto/wire/frame.h"
 #include "proto/wire/unpack.h"
 #include <assert.h>
@@ -73,8 +74,24 @@ static bool same_schema(const Pb__EventHeader *h)
     return slice_eq(pb_slice(h->schema_digest), slice_of(SCHEMA_DIGEST, 32));
 }
 
+/* What a routing part says in words is kept like the rest of it. */
+static enum err check_words(const char *s)
+{
+    enum err e = s == NULL ? ERR_OK : text_check_field(slice_str(s));
+    if (e == ERR_OK && s != NULL && text_has_mynumber(slice_str(s)))
+        e = ERR_VAL_MYNUMBER;
+    return e;
+}
+
 static enum err check_wanted(const Pb__Wanted *w)
 {
+    const char *const words[] = {w->agency, w->role, w->place, w->purpose,
+                                 w->basis};
+    for (size_t i = 0; i < NELEM(words); i++) {
+        enum err e = check_words(words[i]);
+        if (e != ERR_OK)
+            return e;
+    }
     if (!filled(w->purpose))
         return ERR_EVT_PURPOSE;
     if (!filled(w->agency) && !filled(w->role))
@@ -100,12 +117,10 @@ static enum err check_routing(const Pb__Routing *r)
     if (!sized(r->has_correlation, r->correlation, ID_BYTES) ||
         !sized(r->has_causation, r->causation, ID_BYTES))
         return ERR_EVT_ID;
-    for (size_t i = 0; i < r->n_to; i++) {
-        enum err e = check_wanted(r->to[i]);
-        if (e != ERR_OK)
-            return e;
-    }
-    return ERR_OK;
+    enum err e = check_words(r->actor_role);
+    for (size_t i = 0; i < r->n_to && e == ERR_OK; i++)
+        e = check_wanted(r->to[i]);
+    return e;
 }
 
 /* ---- making -------------------------------------------------------------- */

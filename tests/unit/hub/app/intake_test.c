@@ -1,6 +1,7 @@
 /* intake_test.c - what the hub takes in, what it refuses, and how it says so.
  */
 #include "tests/unit/hub/app/region.h"
+#include "tests/unit/proto/wire/forge.h"
 
 #define H1 "MI-4910100017"
 #define P1 "WO-4931000014"
@@ -512,6 +513,55 @@ static void a_bad_event_is_answered_with_its_id(void **state) /* W-150 */
     buf_fini(&m);
 }
 
+/* One field of each type in a part that is not its own: moved into the part of
+ * another class, or, where the type has one class alone, said to be another. */
+static const char *field_in_wrong_part(const struct schema_message *m,
+                                       const struct sample_keys *k,
+                                       struct buf *out)
+{
+    struct forge f = forge_begin(m, k);
+    size_t n = f.msg->n_part;
+    if (n > 2) {
+        ProtobufCBinaryData last = f.msg->part[n - 1]->body;
+        f.msg->part[n - 1]->body = f.msg->part[1]->body;
+        f.msg->part[1]->body = last;
+        commit_anew(&f, 1);
+    } else {
+        f.msg->part[1]->cls = CLASS_MAX - 1;
+    }
+    commit_anew(&f, n - 1);
+    struct buf packed = forge_end(&f, k);
+    Pb__Send send = PB__SEND__INIT;
+    send.has_event = 1;
+    send.event = pb_borrow(buf_slice(&packed));
+    assert_int_equal(pack(&send.base, out), ERR_OK);
+    buf_fini(&packed);
+    if (m->channel[0] != '\0')
+        return "E-EVT-020";
+    return n > 2 ? "E-EVT-008" : "E-EVT-007";
+}
+
+static void no_type_is_taken_with_a_field_in_a_wrong_part(void **state)
+{
+    struct region *r = *state; /* I-12, W-035 */
+    struct client *h1 = client(r, "h1");
+    struct sample_keys k = sample_key();
+    for (size_t i = 0; i < SCHEMA_MESSAGE_COUNT; i++) {
+        const struct schema_message *m = &SCHEMA_MESSAGES[i];
+        struct buf send = {0};
+        if (m->event == 0)
+            continue;
+        const char *want = field_in_wrong_part(m, &k, &send);
+        const char *got = send_raw(h1, buf_slice(&send), NULL, NULL);
+        if (strcmp(got, want) != 0)
+            fail_msg("%s: %s", m->event_name, got);
+        buf_fini(&send);
+    }
+    struct store_counts c;
+    assert_int_equal(store_counts(r->hub->store, &c), ERR_OK);
+    assert_int_equal(c.events, 0);
+}
+
 /* A report of abuse, whole, broken or unreadable from its parts on. */
 static void another_channels_event_leaves_no_trace(void **state) /* W-119 */
 {
@@ -720,6 +770,7 @@ int main(void)
         REGION_TEST(the_unreadable_costs_the_budget_too),
         REGION_TEST(the_malformed_is_kept_and_answered),
         REGION_TEST(a_bad_event_is_answered_with_its_id),
+        REGION_TEST(no_type_is_taken_with_a_field_in_a_wrong_part),
         REGION_TEST(another_channels_event_leaves_no_trace),
         REGION_TEST(what_is_too_large_is_answered),
         REGION_TEST(too_large_a_body_is_refused),
