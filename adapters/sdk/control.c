@@ -6,6 +6,7 @@
  * stored here share the turn's commit, and nobody is answered before it. */
 #include "adapters/sdk/control.h"
 #include "adapters/sdk/ops.h"
+#include "adapters/sdk/preview.h"
 #include "adapters/sdk/show.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -228,21 +229,29 @@ static void hub_answered(void *ctx, enum err e, const Pb__Answer *m)
     drop(c, w);
 }
 
+/* shown: zero, or the delivery that the answer opens. */
+static enum err put_question(struct control *c, const Pb__Ask *ask,
+                             struct id shown, const struct question *q)
+{
+    struct waiting *w = wait_for(c, q->from, q->tag, q->until_ms);
+    if (w == NULL)
+        return busy(c, q);
+    w->shown = shown;
+    enum err e = c->host->link != NULL
+                     ? link_ask(c->host->link, ask, hub_answered, w)
+                     : ERR_UNREACHABLE;
+    if (e != ERR_OK)
+        hub_answered(w, e, NULL);
+    return ERR_OK;
+}
+
 static enum err ask_hub(struct control *c, const char *what,
                         const struct question *q)
 {
     Pb__AskArgument arg[OP_ARGS_MAX], *ptrs[OP_ARGS_MAX];
     Pb__Ask ask;
-    struct waiting *w = wait_for(c, q->from, q->tag, q->until_ms);
-    if (w == NULL)
-        return busy(c, q);
     op_ask(what, q->arg, q->n, arg, ptrs, &ask);
-    enum err e = c->host->link != NULL
-                     ? link_ask(c->host->link, &ask, hub_answered, w)
-                     : ERR_UNREACHABLE;
-    if (e != ERR_OK)
-        hub_answered(w, e, NULL);
-    return ERR_OK;
+    return put_question(c, &ask, (struct id){{0}}, q);
 }
 
 static enum err ask_show(struct control *c, const struct question *q)
@@ -254,16 +263,23 @@ static enum err ask_show(struct control *c, const struct question *q)
         e = op_done(&a, e);
         return e == ERR_OK ? reply(c, q->from, q->tag, &a) : e;
     }
-    struct waiting *to = wait_for(c, q->from, q->tag, q->until_ms);
-    if (to == NULL)
-        return busy(c, q);
-    to->shown = w.delivery_id;
-    e = c->host->link != NULL
-            ? link_ask(c->host->link, &w.ask, hub_answered, to)
-            : ERR_UNREACHABLE;
-    if (e != ERR_OK)
-        hub_answered(to, e, NULL);
-    return ERR_OK;
+    return put_question(c, &w.ask, w.delivery_id, q);
+}
+
+static enum err ask_preview(struct control *c, const struct question *q)
+{
+    struct preview p;
+    struct buf why = {0};
+    struct node_answer a = {ERR_OK, NULL};
+    enum err e = preview_ask(c->host, q->arg, q->n, &p, &why);
+    if (e == ERR_OK) {
+        e = put_question(c, &p.ask, (struct id){{0}}, q);
+    } else {
+        e = op_refused(&a, e, &why);
+        e = e == ERR_OK ? reply(c, q->from, q->tag, &a) : e;
+    }
+    buf_fini(&why);
+    return e;
 }
 
 static enum err answer(struct control *c, const Pb__Ask *m,
@@ -275,6 +291,8 @@ static enum err answer(struct control *c, const Pb__Ask *m,
         return ask_send(c, q);
     if (strcmp(what, "show") == 0)
         return ask_show(c, q);
+    if (strcmp(what, "preview") == 0)
+        return ask_preview(c, q);
     if (strncmp(what, "hub:", 4) == 0)
         return ask_hub(c, what + 4, q);
     enum err e = op_run(c->host, what, q->arg, q->n, &a);

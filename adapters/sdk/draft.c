@@ -18,7 +18,6 @@
 #define DAY_MS (24ull * 3600 * 1000)
 #define EXPIRES_MS (14 * DAY_MS)
 #define EXPIRES_URGENT_MS DAY_MS
-#define TO_MAX 64
 #define SOURCE_MAX 512
 
 struct wanted {
@@ -31,7 +30,7 @@ struct tsunagi_draft {
     bool has_person, has_case, has_correlation, has_causation;
     uint8_t person[ID_BYTES], case_token[ID_BYTES];
     struct id correlation, causation;
-    struct wanted to[TO_MAX];
+    struct wanted to[DRAFT_TO_MAX];
     size_t to_count;
     char *source;
     uint64_t created_ms, expires_ms; /* 0: now, by the lane */
@@ -160,7 +159,7 @@ static char *copy(struct tsunagi_draft *d, const char *s)
 
 static void add_to(struct tsunagi_draft *d, struct wanted w)
 {
-    if (d->to_count == TO_MAX) {
+    if (d->to_count == DRAFT_TO_MAX) {
         fail(d, ERR_EVT_RECIPIENT);
         return;
     }
@@ -411,11 +410,12 @@ static enum err store(struct tsunagi_draft *d, const struct event_draft *e,
     return err == ERR_OK ? spool_put(d->host->spool, &row) : err;
 }
 
-static enum err make_and_store(struct tsunagi_draft *d,
-                               const ProtobufCMessage *body, struct id *id)
+/* Header, routing, parts, signature, packed. e says what its header says. */
+static enum err make(struct tsunagi_draft *d, const ProtobufCMessage *body,
+                     struct event_draft *e, struct buf *packed)
 {
     enum lane lane = d->schema->urgent ? LANE_URGENT : LANE_NORMAL;
-    Pb__Wanted to[TO_MAX], *at[TO_MAX];
+    Pb__Wanted to[DRAFT_TO_MAX], *at[DRAFT_TO_MAX];
     Pb__Routing routing = routing_message(d);
     for (size_t i = 0; i < d->to_count; i++) {
         to[i] = wanted_message(&d->to[i]);
@@ -424,11 +424,21 @@ static enum err make_and_store(struct tsunagi_draft *d,
     routing.n_to = d->to_count;
     routing.to = at;
     struct checkpoint seen = link_seen(d->host->link);
-    struct event_draft e = {.body = body, .routing = &routing};
-    struct buf packed = {0};
-    enum err err = header_of(d, lane, &seen, &e);
+    *e = (struct event_draft){.body = body, .routing = &routing};
+    enum err err = header_of(d, lane, &seen, e);
     if (err == ERR_OK)
-        err = event_make(&e, d->host->keys.sign_secret, &packed);
+        err = event_make(e, d->host->keys.sign_secret, packed);
+    e->routing = NULL; /* was of this call only */
+    return err;
+}
+
+static enum err make_and_store(struct tsunagi_draft *d,
+                               const ProtobufCMessage *body, struct id *id)
+{
+    enum lane lane = d->schema->urgent ? LANE_URGENT : LANE_NORMAL;
+    struct event_draft e;
+    struct buf packed = {0};
+    enum err err = make(d, body, &e, &packed);
     if (err == ERR_OK)
         err = store(d, &e, lane, buf_slice(&packed));
     buf_fini(&packed);
@@ -436,20 +446,47 @@ static enum err make_and_store(struct tsunagi_draft *d,
     return err;
 }
 
+/* The body as a message, checked. unpack_free frees. */
+static enum err body_message(struct tsunagi_draft *d, ProtobufCMessage **body,
+                             struct buf *why)
+{
+    char field[96] = "";
+    if (d->failed != ERR_OK)
+        return complain(why, "(event)", d->failed);
+    if (d->schema->hub_only)
+        return complain(why, "type", ERR_EVT_HUB_ONLY);
+    enum err e = json_to_message(d->body, d->schema->descriptor, body, why);
+    if (e != ERR_OK)
+        return e;
+    e = event_validate(d->schema, *body, field);
+    return e == ERR_OK ? e : complain(why, field, e);
+}
+
+enum err draft_event(struct tsunagi_draft *d, struct event **out,
+                     struct buf *why)
+{
+    struct event_draft made;
+    struct buf packed = {0};
+    ProtobufCMessage *body = NULL;
+    *out = NULL;
+    enum err e = body_message(d, &body, why);
+    if (e == ERR_OK)
+        e = make(d, body, &made, &packed);
+    if (e == ERR_OK)
+        e = event_open(buf_slice(&packed), out);
+    if (e != ERR_OK && why->n == 0)
+        complain(why, "(event)", e);
+    buf_fini(&packed);
+    unpack_free(&body);
+    return e;
+}
+
 static enum err submit_new(struct tsunagi_draft *d, struct id *id,
                            struct buf *why)
 {
-    char field[96] = "";
     ProtobufCMessage *body = NULL;
-    if (d->schema->hub_only)
-        return complain(why, "type", ERR_EVT_HUB_ONLY);
-    enum err e = json_to_message(d->body, d->schema->descriptor, &body, why);
-    if (e != ERR_OK)
-        return e;
-    e = event_validate(d->schema, body, field);
-    if (e != ERR_OK)
-        complain(why, field, e);
-    else
+    enum err e = body_message(d, &body, why);
+    if (e == ERR_OK)
         e = make_and_store(d, body, id);
     if (e != ERR_OK && why != NULL && why->n == 0)
         complain(why, "(event)", e);

@@ -2,6 +2,7 @@
 #ifndef TSUNAGI_SDK_DRAFT_H
 #define TSUNAGI_SDK_DRAFT_H
 #include "adapters/sdk/session.h"
+#include "proto/wire/event.h"
 
 /* Builds a draft from the JSON form of run.h. why receives "field: sentence".
  * *out is NULL on error. */
@@ -13,4 +14,9 @@ enum err draft_from_json(struct tsunagi_host *h, struct slice json,
  * NULL). d stays the caller's. */
 enum err draft_submit(struct tsunagi_draft *d, bool hold, struct id *event_id,
                       bool *repeated, struct buf *why) MUST_CHECK;
+/* The event as it would be signed now, opened; stored nowhere. event_close
+ * frees. why as above. */
+enum err draft_event(struct tsunagi_draft *d, struct event **out,
+                     struct buf *why) MUST_CHECK;
+#define DRAFT_TO_MAX 64 /* wishes of one event */
 #endif

@@ -4,6 +4,7 @@
  * an answer with a code. Lists stop before an answer would not fit a frame and
  * then say "more": the caller goes on after the last "seq". */
 #include "adapters/sdk/ops.h"
+#include "adapters/sdk/consents.h"
 #include "adapters/sdk/delivery.h"
 #include "adapters/sdk/draft.h"
 #include "proto/base/clock.h"
@@ -122,6 +123,11 @@ static json_t *refusal(const struct buf *why, enum err e)
     return o;
 }
 
+enum err op_refused(struct node_answer *a, enum err e, const struct buf *why)
+{
+    return machine(e) ? e : say(a, e, refusal(why, e));
+}
+
 static json_t *receipt_json(const struct spool_out *o, uint64_t *leaf)
 {
     ProtobufCMessage *s = NULL, *r = NULL;
@@ -201,8 +207,8 @@ enum err op_submit(struct tsunagi_host *h, const struct node_arg *args,
     if (e == ERR_OK)
         e = draft_submit(d, true, event_id, &repeated, &why);
     tsunagi_draft_free(&d);
-    if (e != ERR_OK && !machine(e))
-        e = say(a, e, refusal(&why, e));
+    if (e != ERR_OK)
+        e = op_refused(a, e, &why);
     else if (e == ERR_OK && repeated)
         e = first_answer(h, *event_id, a);
     buf_fini(&why);
@@ -492,9 +498,11 @@ enum err op_run(struct tsunagi_host *h, const char *what,
         enum err (*run)(struct tsunagi_host *, const struct node_arg *, size_t,
                         struct node_answer *);
     } OPS[] = {
-        {"submit", op_store},  {"inbox", op_inbox},   {"handled", op_handled},
-        {"outbox", op_outbox}, {"resend", op_resend}, {"status", op_status},
-        {"clear", op_clear},   {"erase", op_erase},   {"stop", op_stop},
+        {"submit", op_store},    {"inbox", op_inbox},
+        {"handled", op_handled}, {"outbox", op_outbox},
+        {"resend", op_resend},   {"status", op_status},
+        {"clear", op_clear},     {"erase", op_erase},
+        {"stop", op_stop},       {"consents", consents_list},
     };
     for (size_t i = 0; i < NELEM(OPS); i++)
         if (strcmp(OPS[i].what, what) == 0)

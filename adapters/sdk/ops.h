@@ -27,6 +27,9 @@ enum err op_hub_answer(enum err e, const Pb__Answer *m,
                        struct node_answer *a) MUST_CHECK;
 /* Ends an operation: e is its answer unless the machine is broken. */
 enum err op_done(struct node_answer *a, enum err e) MUST_CHECK;
+/* An event that is refused here: "field: sentence" as an answer. */
+enum err op_refused(struct node_answer *a, enum err e,
+                    const struct buf *why) MUST_CHECK;
 /* An Ask from a name and arguments; ptrs has room for n. Borrowed. */
 void op_ask(const char *what, const struct node_arg *args, size_t n,
             Pb__AskArgument *arg, Pb__AskArgument **ptrs, Pb__Ask *out);

@@ -12,6 +12,7 @@
 #include "adapters/sdk/delivery.h"
 #include "adapters/sdk/draft.h"
 #include "adapters/sdk/ops.h"
+#include "adapters/sdk/preview.h"
 #include "adapters/sdk/show.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -583,6 +584,18 @@ static enum err do_show(struct node_session *s, const struct node_arg *args,
     return await_hub(s, &show.ask, &w, until);
 }
 
+static enum err do_preview(struct node_session *s, const struct node_arg *args,
+                           size_t n, uint64_t until, struct node_answer *a)
+{
+    struct preview p;
+    struct buf why = {0};
+    struct hub_wait w = {.host = &s->host, .a = a};
+    enum err e = preview_ask(&s->host, args, n, &p, &why);
+    e = e == ERR_OK ? await_hub(s, &p.ask, &w, until) : op_refused(a, e, &why);
+    buf_fini(&why);
+    return e;
+}
+
 /* Unread things need a lease; a session just opened has none yet. */
 static enum err do_inbox(struct node_session *s, const struct node_arg *args,
                          size_t n, uint64_t until, struct node_answer *a)
@@ -608,6 +621,8 @@ enum err node_do(struct node_session *s, const char *what,
         e = do_send(s, args, n, until, a);
     else if (strcmp(what, "show") == 0)
         e = do_show(s, args, n, until, a);
+    else if (strcmp(what, "preview") == 0)
+        e = do_preview(s, args, n, until, a);
     else if (strcmp(what, "inbox") == 0)
         e = do_inbox(s, args, n, sooner(until, clock_boot_ms() + LEASE_WAIT_MS),
                      a);

@@ -72,6 +72,8 @@ void node_answer_fini(struct node_answer *a);
  *   send      json, [timeout_ms]: waits for the hub's durable receipt.
  *             {"event_id","outcome","code","text_ja","text_en","leaf_index",
  *             "receipt":{...}}. After the timeout ERR_UNREACHABLE, "kept":true.
+ *   preview   json: what would pass, and nothing is sent or kept. Answered by
+ *             the hub: {"recipient":[{"agency","purpose","released",...}]}
  *   submit    json: stored only; {"event_id","kept":true}
  *   inbox     [after], [limit], [all]: {"deliveries":[{"seq","delivery_id",
  *             "state","withdrawn","recalled",...as tsunagi_delivery_json}]}.
@@ -81,6 +83,7 @@ void node_answer_fini(struct node_answer *a);
  *   show      delivery_id, [actor]: asks the hub (READ), then what it permits,
  *             as tsunagi_delivery_json with "text", printable. Under the lease
  *             also when the hub is away: "without_hub": true.
+ *   consents  [person] | [person_token]: what was recorded here, see consents.h
  *   outbox    [after], [limit], [all]: {"events":[...]}
  *   resend    marks every kept event waiting again (after the hub's recovery)
  *   status    {"agency","node","hub":{...},"outbox":{...},"inbox":{...}}

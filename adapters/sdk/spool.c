@@ -114,11 +114,11 @@ static const char *const SQL[QUERIES] = {
     [Q_COUNT_LANE] = "SELECT lane, count(*), min(created_ms) FROM outbox"
                      " WHERE state = 0 GROUP BY lane",
     [Q_COUNT_RECALLED] = "SELECT count(*) FROM recall",
-    /* consents (1201..1203) are kept without limit, I-16 */
+    /* consents and the register (1201..1211) are kept without limit, I-16 */
     [Q_PRUNE_OUT] = "UPDATE outbox SET event = NULL, receipt = NULL,"
                     " source = NULL WHERE state IN (1, 2)"
                     " AND answered_ms < ?1 AND event IS NOT NULL"
-                    " AND type NOT BETWEEN 1201 AND 1203",
+                    " AND type NOT BETWEEN 1201 AND 1211",
     [Q_PRUNE_IN] = "UPDATE inbox SET delivery = NULL WHERE state > 0"
                    " AND done_ms < ?1 AND delivery IS NOT NULL",
     [Q_ERASE_KEY] = "DELETE FROM person_key WHERE person = ?1",

@@ -20,12 +20,21 @@ enum exit_code {
     EXIT_INTEGRITY = 9
 };
 
+/* Of `consent` and `person`: lists by commas. */
+struct consent_options {
+    const char *except, *classes, *giver, *method, *from, *until, *minor_view,
+        *text_version, *language, *supersedes, *paper, *authority, *note,
+        *channel, *ground, *resident, *present, *shikyu, *plan;
+};
+
 /* What the options of a call came to. Strings are borrowed from argv. */
 struct ctl {
-    bool json, ja, stream, follow, all, yes, tsv;
+    bool json, ja, stream, follow, all, yes, preview, on, off, tsv;
     const char *dir, *config, *node, *agency, *out, *exec, *person, *ref,
         *purpose, *vkey, *older, *roles, *case_key, *to, *key, *origin,
-        *not_before, *day;
+        *not_before, *day, *actor, *token;
+    struct consent_options consent;
+    char person_number[128];
     long long timeout_ms, limit, number;
     int argc; /* words after the command's name */
     char **argv;
@@ -62,6 +71,13 @@ enum err ask_hub(const struct hub_config *h, const char *what,
 /* ask_hub with the configuration of c; prints what went wrong. */
 int ask(const struct ctl *c, const char *what, const struct node_arg *args,
         size_t n, json_t **json);
+/* A file's whole text, "-" or NULL: stdin. Prints what went wrong. */
+int read_text(const struct ctl *c, const char *path, struct buf *out);
+/* Gives one event to the node and shows what became of it. */
+int send_json(struct ctl *c, struct slice json);
+/* Does one operation at the node; prints what went wrong. */
+int request(struct ctl *c, const char *what, const struct node_arg *args,
+            size_t n, struct node_answer *a);
 void print_json(const json_t *j);
 const char *text_of(const json_t *j, const char *key); /* "" when absent */
 /* Prints a cell padded to width columns (Japanese counts two). */
@@ -81,9 +97,14 @@ int cmd_node_revoke(struct ctl *c);
 int cmd_node_list(struct ctl *c);
 int cmd_send(struct ctl *c);
 int cmd_inbox(struct ctl *c);
+int cmd_inbox_show(struct ctl *c);
 int cmd_outbox(struct ctl *c);
 int cmd_consent_give(struct ctl *c);
 int cmd_consent_refuse(struct ctl *c);
+int cmd_consent_defer(struct ctl *c);
+int cmd_consent_list(struct ctl *c);
+int cmd_person_places(struct ctl *c);
+int cmd_person_protect(struct ctl *c);
 int cmd_consent_withdraw(struct ctl *c);
 int cmd_status(struct ctl *c);
 int cmd_case_list(struct ctl *c);

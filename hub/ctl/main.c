@@ -9,25 +9,75 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct option OPTIONS[] = {
-    /* clang-format off */
-    {"config", required_argument, NULL, 'c'}, {"dir", required_argument, NULL, 'd'},
-    {"node", required_argument, NULL, 'n'}, {"agency", required_argument, NULL, 'a'},
-    {"out", required_argument, NULL, 'o'}, {"exec", required_argument, NULL, 'x'},
-    {"person", required_argument, NULL, 'p'}, {"ref", required_argument, NULL, 'r'},
-    {"purpose", required_argument, NULL, 'u'}, {"vkey", required_argument, NULL, 'k'},
-    {"older", required_argument, NULL, 'e'}, {"timeout", required_argument, NULL, 't'},
-    {"limit", required_argument, NULL, 'l'}, {"lang", required_argument, NULL, 'L'},
-    {"json", no_argument, NULL, 'j'}, {"stream", no_argument, NULL, 's'},
-    {"follow", no_argument, NULL, 'f'}, {"all", no_argument, NULL, 'A'},
-    {"key", required_argument, NULL, 'K'}, {"origin", required_argument, NULL, 'O'},
-    {"not-before", required_argument, NULL, 'B'}, {"number", required_argument, NULL, 'N'},
-    {"day", required_argument, NULL, 'D'}, {"tsv", no_argument, NULL, 'T'},
-    {"yes", no_argument, NULL, 'y'}, {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'v'},
-    {"man", no_argument, NULL, 'm'}, {"completion", no_argument, NULL, 'b'},
-    {NULL, 0, NULL, 0},
-}; /* clang-format on */
+/* Every option, one a line: what it takes and where it goes. */
+enum kind { TEXT, FLAG, NUMBER, TIME, PERSON, LANGUAGE, HELP, PAGE, VERSION };
+#define AT(field) offsetof(struct ctl, field)
+static const struct opt {
+    const char *name;
+    enum kind kind;
+    size_t at;
+} OPTIONS[] = {
+    {"actor", TEXT, AT(actor)},
+    {"agency", TEXT, AT(agency)},
+    {"all", FLAG, AT(all)},
+    {"authority", TEXT, AT(consent.authority)},
+    {"channel", TEXT, AT(consent.channel)},
+    {"classes", TEXT, AT(consent.classes)},
+    {"completion", PAGE, 0},
+    {"config", TEXT, AT(config)},
+    {"day", TEXT, AT(day)},
+    {"dir", TEXT, AT(dir)},
+    {"except", TEXT, AT(consent.except)},
+    {"exec", TEXT, AT(exec)},
+    {"follow", FLAG, AT(follow)},
+    {"from", TEXT, AT(consent.from)},
+    {"giver", TEXT, AT(consent.giver)},
+    {"ground", TEXT, AT(consent.ground)},
+    {"help", HELP, 0},
+    {"json", FLAG, AT(json)},
+    {"key", TEXT, AT(key)},
+    {"lang", LANGUAGE, 0},
+    {"language", TEXT, AT(consent.language)},
+    {"limit", NUMBER, AT(limit)},
+    {"man", PAGE, 0},
+    {"method", TEXT, AT(consent.method)},
+    {"minor-view", TEXT, AT(consent.minor_view)},
+    {"node", TEXT, AT(node)},
+    {"not-before", TEXT, AT(not_before)},
+    {"note", TEXT, AT(consent.note)},
+    {"number", NUMBER, AT(number)},
+    {"off", FLAG, AT(off)},
+    {"older", TEXT, AT(older)},
+    {"on", FLAG, AT(on)},
+    {"origin", TEXT, AT(origin)},
+    {"out", TEXT, AT(out)},
+    {"paper", TEXT, AT(consent.paper)},
+    {"person", PERSON, 0},
+    {"plan", TEXT, AT(consent.plan)},
+    {"present", TEXT, AT(consent.present)},
+    {"preview", FLAG, AT(preview)},
+    {"purpose", TEXT, AT(purpose)},
+    {"ref", TEXT, AT(ref)},
+    {"resident", TEXT, AT(consent.resident)},
+    {"shikyu", TEXT, AT(consent.shikyu)},
+    {"stream", FLAG, AT(stream)},
+    {"supersedes", TEXT, AT(consent.supersedes)},
+    {"text-version", TEXT, AT(consent.text_version)},
+    {"timeout", TIME, AT(timeout_ms)},
+    {"to", TEXT, AT(to)},
+    {"token", TEXT, AT(token)},
+    {"tsv", FLAG, AT(tsv)},
+    {"until", TEXT, AT(consent.until)},
+    {"version", VERSION, 0},
+    {"vkey", TEXT, AT(vkey)},
+    {"yes", FLAG, AT(yes)},
+};
+
+static bool takes_value(const struct opt *o)
+{
+    return o->kind == TEXT || o->kind == NUMBER || o->kind == TIME ||
+           o->kind == PERSON || o->kind == LANGUAGE;
+}
 
 static bool japanese(void)
 {
@@ -53,63 +103,53 @@ static bool takes(const struct command *cmd, const char *name)
     return false;
 }
 
-static const char *option_name(int o)
-{
-    for (const struct option *p = OPTIONS; p->name != NULL; p++)
-        if (p->val == o)
-            return p->name;
-    return "";
-}
-
-static bool number(const char *text, long long *out)
+static bool number(const char *text, bool is_time, long long *out)
 {
     char *end;
     *out = strtoll(text, &end, 10);
-    if (strcmp(end, "s") == 0)
+    if (end == text || *out < 0)
+        return false;
+    if (is_time && strcmp(end, "s") == 0)
         *out *= 1000;
-    return end != text && *out >= 0 && (*end == '\0' || strcmp(end, "s") == 0);
+    return *end == '\0' || (is_time && strcmp(end, "s") == 0);
 }
 
-/* Options that are a text or a flag, and where they go. */
-#define AT(field) offsetof(struct ctl, field)
-static const struct {
-    int option;
-    size_t at;
-} TEXTS[] =
-    {
-        /* clang-format off */
-    {'c', AT(config)}, {'d', AT(dir)}, {'n', AT(node)}, {'a', AT(agency)},
-    {'o', AT(out)}, {'x', AT(exec)}, {'p', AT(person)}, {'r', AT(ref)},
-    {'u', AT(purpose)}, {'k', AT(vkey)}, {'e', AT(older)},
-    {'K', AT(key)}, {'O', AT(origin)}, {'B', AT(not_before)}, {'D', AT(day)},
-}, FLAGS[] = {
-    {'j', AT(json)}, {'s', AT(stream)}, {'f', AT(follow)}, {'A', AT(all)},
-    {'y', AT(yes)}, {'T', AT(tsv)},
-}; /* clang-format on */
-
-static bool apply(struct ctl *c, int o, const char *arg)
+/* A number of a person is kept apart and overwritten on the command line,
+ * which every user of the machine can read. */
+static bool take_person(struct ctl *c, char *arg)
 {
-    for (size_t i = 0; i < NELEM(TEXTS); i++)
-        if (TEXTS[i].option == o) {
-            *(const char **)((char *)c + TEXTS[i].at) = arg;
-            return true;
-        }
-    for (size_t i = 0; i < NELEM(FLAGS); i++)
-        if (FLAGS[i].option == o)
-            return *(bool *)((char *)c + FLAGS[i].at) = true;
-    if (o == 'L')
-        c->ja = strncmp(arg, "ja", 2) == 0;
-    else if (o == 'm' || o == 'b')
-        c->out = o == 'm' ? "man" : "completion";
-    else if (o == 't')
-        return number(arg, &c->timeout_ms);
-    else if (o == 'N')
-        return number(arg, &c->number);
-    else if (o == 'l')
-        return number(arg, &c->limit);
-    else
+    if (strlen(arg) >= sizeof(c->person_number))
         return false;
+    snprintf(c->person_number, sizeof(c->person_number), "%s", arg);
+    c->person = c->person_number;
+    if (arg[0] != '@' && strcmp(arg, "-") != 0)
+        memset(arg, 'x', strlen(arg));
     return true;
+}
+
+static bool apply(struct ctl *c, const struct opt *o, char *arg)
+{
+    void *at = (char *)c + o->at;
+    switch (o->kind) {
+    case TEXT:
+        *(const char **)at = arg;
+        return true;
+    case FLAG:
+        return *(bool *)at = true;
+    case NUMBER:
+    case TIME:
+        return number(arg, o->kind == TIME, at);
+    case PERSON:
+        return take_person(c, arg);
+    case LANGUAGE:
+        c->ja = strncmp(arg, "ja", 2) == 0;
+        return true;
+    case PAGE:
+        c->out = o->name;
+        return true;
+    default:
+        return true;
+    }
 }
 
 static const struct command *find(int *argc, char ***argv)
@@ -150,43 +190,74 @@ static int run(struct ctl *c)
     return cmd->run(c);
 }
 
+/* What getopt_long wants: values are places in OPTIONS, from FIRST. */
+#define FIRST 256
+static void long_options(struct option out[NELEM(OPTIONS) + 1])
+{
+    for (size_t i = 0; i < NELEM(OPTIONS); i++)
+        out[i] = (struct option){OPTIONS[i].name,
+                                 takes_value(&OPTIONS[i]) ? required_argument
+                                                          : no_argument,
+                                 NULL, FIRST + (int)i};
+    out[NELEM(OPTIONS)] = (struct option){NULL, 0, NULL, 0};
+}
+
+/* Reads the options; those that were there are marked in seen. */
+static bool read_options(struct ctl *c, int argc, char **argv,
+                         bool seen[NELEM(OPTIONS)])
+{
+    struct option table[NELEM(OPTIONS) + 1];
+    int o;
+    long_options(table);
+    while ((o = getopt_long(argc, argv, "", table, NULL)) != -1) {
+        if (o < FIRST || !apply(c, &OPTIONS[o - FIRST], optarg))
+            return false;
+        seen[o - FIRST] = true;
+    }
+    c->argc = argc - optind;
+    c->argv = argv + optind;
+    return true;
+}
+
+static bool was_seen(const bool seen[NELEM(OPTIONS)], enum kind kind)
+{
+    for (size_t i = 0; i < NELEM(OPTIONS); i++)
+        if (OPTIONS[i].kind == kind && seen[i])
+            return true;
+    return false;
+}
+
+static int find_and_run(struct ctl *c, bool help,
+                        const bool seen[NELEM(OPTIONS)])
+{
+    bool nothing = c->argc == 0;
+    c->command = find(&c->argc, &c->argv);
+    if (help || (c->command == NULL && nothing))
+        return cmd_help(c);
+    if (c->command == NULL)
+        return wrong_use(
+            c, say(c, "そのような命令はありません", "no such command"));
+    for (size_t i = 0; i < NELEM(OPTIONS); i++)
+        if (seen[i] && !takes(c->command, OPTIONS[i].name))
+            return wrong_use(c, OPTIONS[i].name);
+    return run(c);
+}
+
 int main(int argc, char **argv)
 {
     struct ctl c = {.ja = japanese(), .timeout_ms = 10000, .limit = 100};
-    char seen[NELEM(OPTIONS)];
-    size_t seen_n = 0;
-    bool help = false;
-    int o;
+    bool seen[NELEM(OPTIONS)] = {false};
     log_open("tsunagi", LOG_WARN);
     signal(SIGPIPE, SIG_IGN);
     if (sign_init() != ERR_OK)
         return EXIT_UNEXPECTED;
     if (argc > 1 && strcmp(argv[1], "demo") == 0)
         return run_demo(&c, argc, argv);
-    while ((o = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
-        if (o == 'v') {
-            puts("tsunagi " TSUNAGI_VERSION);
-            return EXIT_DONE;
-        }
-        if (o == 'h')
-            help = true;
-        else if (o == '?' || !apply(&c, o, optarg))
-            return wrong_use(&c, say(&c, "オプションが違います", "bad option"));
-        if (seen_n < sizeof(seen))
-            seen[seen_n++] = (char)o;
+    if (!read_options(&c, argc, argv, seen))
+        return wrong_use(&c, say(&c, "オプションが違います", "bad option"));
+    if (was_seen(seen, VERSION)) {
+        puts("tsunagi " TSUNAGI_VERSION);
+        return EXIT_DONE;
     }
-    c.argc = argc - optind;
-    c.argv = argv + optind;
-    c.command = find(&c.argc, &c.argv);
-    if (help || c.command == NULL) {
-        bool asked = help || argc == 1;
-        if (!asked)
-            return wrong_use(
-                &c, say(&c, "そのような命令はありません", "no such command"));
-        return cmd_help(&c);
-    }
-    for (size_t i = 0; i < seen_n; i++)
-        if (!takes(c.command, option_name(seen[i])))
-            return wrong_use(&c, option_name(seen[i]));
-    return run(&c);
+    return find_and_run(&c, was_seen(seen, HELP), seen);
 }

@@ -1,5 +1,9 @@
-/* messages.c - `tsunagi send`, `inbox`, `outbox`, `consent`: what a node sends
- * and receives, through its running adapter or through its spool. */
+/* messages.c - `tsunagi send`, `inbox`, `outbox`: what a node sends and
+ * receives, through its running adapter or through its spool.
+ *
+ * A list never shows content to people; `inbox --json` and `--follow` give it
+ * to programs, for which taking it over is the delivery itself. A person opens
+ * one delivery with `inbox show`, and the hub is asked first (READ). */
 #include "hub/ctl/ctl.h"
 #include "proto/base/id.h"
 #include "proto/wire/json.h"
@@ -13,7 +17,7 @@
 
 #define EVENT_MAX (1U << 20)
 
-static int read_event(struct ctl *c, const char *path, struct buf *out)
+int read_text(const struct ctl *c, const char *path, struct buf *out)
 {
     enum err e = ERR_OK;
     if (path != NULL && strcmp(path, "-") != 0) {
@@ -61,8 +65,7 @@ static int show_sent(const struct ctl *c, const struct node_answer *a)
     return exit_of(a->code != ERR_OK ? a->code : err_from_code(code));
 }
 
-/* Gives one event to the node and shows what became of it. */
-static int send_json(struct ctl *c, struct slice json)
+int send_json(struct ctl *c, struct slice json)
 {
     char path[4096], timeout[24];
     int code = node_config(c, path, sizeof(path));
@@ -88,6 +91,83 @@ static int send_json(struct ctl *c, struct slice json)
     return code;
 }
 
+int request(struct ctl *c, const char *what, const struct node_arg *args,
+            size_t n, struct node_answer *a)
+{
+    char path[4096];
+    int code = node_config(c, path, sizeof(path));
+    if (code != EXIT_DONE)
+        return code;
+    enum err e = node_request(path, what, args, n, stderr, a);
+    if (e == ERR_OK)
+        e = a->code;
+    return e == ERR_OK ? EXIT_DONE : fail(c, e, text_of(a->json, "field"));
+}
+
+/* ---- what would pass ---- */
+
+static const char *class_label(const struct ctl *c, const char *name)
+{
+    for (unsigned i = 1; i < CLASS_MAX; i++)
+        if (strcmp(class_name(i), name) == 0)
+            return c->ja ? class_ja(i) : class_en(i);
+    return name;
+}
+
+static void show_classes(const struct ctl *c, const json_t *list,
+                         const char *what)
+{
+    size_t i;
+    json_t *name;
+    if (json_array_size(list) == 0)
+        return;
+    printf("    %s", what);
+    json_array_foreach(list, i, name)
+        printf("%s%s", i > 0 ? say(c, "、", ", ") : "",
+               class_label(c, json_string_value(name)));
+    putchar('\n');
+}
+
+static void show_preview(const struct ctl *c, const json_t *r)
+{
+    const json_t *passes = json_object_get(r, "released");
+    const char *agency = text_of(r, "agency");
+    printf("  %s  %s\n",
+           agency[0] != '\0' ? agency : say(c, "(宛先なし)", "(nobody)"),
+           text_of(r, "purpose"));
+    show_classes(c, passes, say(c, "渡るもの: ", "passes: "));
+    if (json_array_size(passes) == 0)
+        printf("    %s\n", say(c, "何も渡りません。", "Nothing passes."));
+    show_classes(c, json_object_get(r, "withheld"),
+                 say(c, "渡らないもの: ", "does not pass: "));
+    if (text_of(r, c->ja ? "reason_ja" : "reason_en")[0] != '\0')
+        printf("    %s\n", text_of(r, c->ja ? "reason_ja" : "reason_en"));
+    if (text_of(r, "basis")[0] != '\0')
+        printf("    %s%s\n", say(c, "根拠: ", "ground: "), text_of(r, "basis"));
+}
+
+static int preview(struct ctl *c, struct slice json)
+{
+    char timeout[24];
+    size_t i;
+    json_t *r;
+    struct node_answer a = {0};
+    snprintf(timeout, sizeof(timeout), "%lld", c->timeout_ms);
+    struct node_arg args[] = {{"json", (const char *)json.p},
+                              {"timeout_ms", timeout}};
+    int code = request(c, "preview", args, NELEM(args), &a);
+    if (code == EXIT_DONE && c->json) {
+        print_json(a.json);
+    } else if (code == EXIT_DONE) {
+        puts(say(c, "いま送ると次のようになります(まだ何も送っていません)。",
+                 "Sent now, this would happen (nothing has been sent)."));
+        json_array_foreach(json_object_get(a.json, "recipient"), i, r)
+            show_preview(c, r);
+    }
+    node_answer_fini(&a);
+    return code;
+}
+
 static int send_stream(struct ctl *c);
 
 int cmd_send(struct ctl *c)
@@ -95,9 +175,10 @@ int cmd_send(struct ctl *c)
     struct buf json = {0};
     if (c->stream)
         return send_stream(c);
-    int code = read_event(c, c->argc > 0 ? c->argv[0] : NULL, &json);
+    int code = read_text(c, c->argc > 0 ? c->argv[0] : NULL, &json);
     if (code == EXIT_DONE)
-        code = send_json(c, buf_slice(&json));
+        code = c->preview ? preview(c, buf_slice(&json))
+                          : send_json(c, buf_slice(&json));
     buf_fini(&json);
     return code;
 }
@@ -306,17 +387,14 @@ static int send_stream(struct ctl *c)
 
 /* ---- inbox and outbox ---- */
 
-static int request(struct ctl *c, const char *what, const struct node_arg *args,
-                   size_t n, struct node_answer *a)
+/* What a list may say of one that was called back, or has no leave. */
+static const char *state_of(const struct ctl *c, const json_t *d)
 {
-    char path[4096];
-    int code = node_config(c, path, sizeof(path));
-    if (code != EXIT_DONE)
-        return code;
-    enum err e = node_request(path, what, args, n, stderr, a);
-    if (e == ERR_OK)
-        e = a->code;
-    return e == ERR_OK ? EXIT_DONE : fail(c, e, path);
+    const char *held = text_of(d, "held");
+    if (json_is_true(json_object_get(d, "recalled")))
+        return say(c, "取消", "recalled");
+    return strcmp(held, "lease") == 0 ? say(c, "確認待ち", "held")
+                                      : text_of(d, "state");
 }
 
 static void show_delivery(const struct ctl *c, const json_t *d)
@@ -325,9 +403,8 @@ static void show_delivery(const struct ctl *c, const json_t *d)
     cell(text_of(d, "type"), 28);
     cell(text_of(d, "agency"), 16);
     cell(text_of(d, "purpose"), 7);
-    cell(text_of(d, "state"), 8);
+    cell(state_of(c, d), 8);
     puts(text_of(d, "released_at"));
-    (void)c;
 }
 
 /* Runs --exec with the delivery on its stdin; true when it succeeded. */
@@ -367,6 +444,10 @@ static int follow(struct ctl *c)
         json_t *d;
         json_array_foreach(json_object_get(a.json, "deliveries"), i, d)
         {
+            if (json_is_true(json_object_get(d, "recalled")))
+                continue; /* handed over before, or never */
+            if (json_object_get(d, "body") == NULL)
+                break; /* no leave yet: the next ones wait, too */
             print_arrival(d);
             if (c->exec != NULL && !handle(c, d))
                 break; /* in order: the next ones wait */
@@ -432,6 +513,37 @@ static int list(struct ctl *c, const char *what, const char *key,
     return code;
 }
 
+static void show_one(const struct ctl *c, const json_t *j)
+{
+    if (json_is_true(json_object_get(j, "without_hub")))
+        fputs(
+            say(c,
+                "※ハブに確かめられません。最後の確認(5分以内)によって"
+                "表示しています。\n\n",
+                "* The hub cannot be asked; shown by its last answer, at most "
+                "5 minutes old.\n\n"),
+            stdout);
+    fputs(text_of(j, "text"), stdout);
+}
+
+/* One delivery, for the person who says who they are. */
+int cmd_inbox_show(struct ctl *c)
+{
+    char timeout[24];
+    struct node_answer a = {0};
+    snprintf(timeout, sizeof(timeout), "%lld", c->timeout_ms);
+    struct node_arg args[] = {{"delivery_id", c->argv[0]},
+                              {"timeout_ms", timeout},
+                              {"actor", c->actor}};
+    int code = request(c, "show", args, NELEM(args) - (c->actor == NULL), &a);
+    if (code == EXIT_DONE && c->json)
+        print_json(a.json);
+    else if (code == EXIT_DONE)
+        show_one(c, a.json);
+    node_answer_fini(&a);
+    return code;
+}
+
 int cmd_inbox(struct ctl *c)
 {
     if (c->follow)
@@ -451,47 +563,4 @@ static void show_outgoing(const struct ctl *c, const json_t *e)
 int cmd_outbox(struct ctl *c)
 {
     return list(c, "outbox", "events", "tsunagi.outbox/1", show_outgoing);
-}
-
-/* ---- consent ---- */
-
-int cmd_consent_give(struct ctl *c)
-{
-    return cmd_send(c);
-}
-
-static int send_object(struct ctl *c, json_t *event)
-{
-    char *text = event != NULL ? json_dumps(event, JSON_COMPACT) : NULL;
-    int code =
-        text != NULL ? send_json(c, slice_str(text)) : fail(c, ERR_NOMEM, "");
-    free(text);
-    json_decref(event);
-    return code;
-}
-
-int cmd_consent_refuse(struct ctl *c)
-{
-    if (c->person == NULL || c->purpose == NULL)
-        return fail(c, ERR_USAGE, "--person ID --purpose P_...");
-    struct id ref = id_random();
-    char text[ID_TEXT];
-    id_format(ref, text);
-    return send_object(c, json_pack("{s:s,s:s,s:[],s:{s:s,s:s,s:s}}", "type",
-                                    "CONSENT_REFUSED", "person", c->person,
-                                    "to", "body", "consent_ref", text,
-                                    "purpose", c->purpose, "giver", "SELF"));
-}
-
-int cmd_consent_withdraw(struct ctl *c)
-{
-    if (c->person == NULL || (c->ref == NULL) == !c->all)
-        return fail(c, ERR_USAGE, "--person ID, --ref UUID | --all");
-    json_t *body =
-        c->all ? json_pack("{s:b,s:s}", "all", 1, "channel", "WITHDRAW_WINDOW")
-               : json_pack("{s:s,s:s}", "consent_ref", c->ref, "channel",
-                           "WITHDRAW_WINDOW");
-    return send_object(c, json_pack("{s:s,s:s,s:[],s:o}", "type",
-                                    "CONSENT_WITHDRAWN", "person", c->person,
-                                    "to", "body", body));
 }

@@ -75,7 +75,7 @@ static bool on_disk(struct peer *p, const uint8_t *bytes, size_t n)
     return found;
 }
 
-/* ---- leases ---- */
+/* ---- leases: W-134, W-135 ---- */
 
 static void
 a_lease_is_asked_for_at_once_and_the_module_gets_its_delivery(void **state)
@@ -167,7 +167,7 @@ static void a_lease_that_says_nonsense_is_none(void **state)
     }
 }
 
-/* ---- recalls ---- */
+/* ---- recalls: W-136 ---- */
 
 static void what_was_not_handed_over_is_deleted(void **state)
 {

@@ -1,5 +1,5 @@
 /* show_test.c - a person sees what the hub permits at that moment; without the
- * hub only under the lease, and is told so. */
+ * hub only under the lease, and is told so (W-137). */
 #include "tests/unit/adapters/sdk/peer.h"
 
 #define ACTOR "00112233-4455-6677-8899-aabbccddeeff"

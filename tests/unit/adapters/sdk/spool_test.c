@@ -426,6 +426,62 @@ static void after_a_recovery_everything_kept_is_sent_again(void **state)
     assert_int_equal(waiting(p->spool, LANE_NORMAL), 1);
 }
 
+/* W-136 */
+static void
+what_becomes_of_a_recalled_delivery_depends_on_who_has_it(void **state)
+{
+    struct place *p = *state;
+    static const struct {
+        const char *name;
+        bool take, shown;
+        enum in_state mark;
+        enum recall want;
+        enum in_state after;
+        bool payload;
+    } CASES[] = {
+        {"new: deleted", true, false, IN_NEW, RECALL_DELETED, IN_HANDLED,
+         false},
+        {"seen in a list: somebody has it, the module never gets it", true,
+         true, IN_NEW, RECALL_HANDED, IN_HANDLED, false},
+        {"handed over: marked", true, false, IN_HANDED, RECALL_HANDED,
+         IN_HANDED, true},
+        {"handled: marked", true, false, IN_HANDLED, RECALL_HANDED, IN_HANDLED,
+         true},
+        {"never here", false, false, IN_NEW, RECALL_UNKNOWN, IN_HANDLED, false},
+    };
+    for (size_t i = 0; i < NELEM(CASES); i++) {
+        struct id id = id_random();
+        struct spool_recalled r;
+        struct spool_in d;
+        const uint8_t leaf[32] = {(uint8_t)i};
+        if (CASES[i].take)
+            assert_true(take(p->spool, id, HANAKO));
+        if (CASES[i].mark != IN_NEW)
+            assert_int_equal(spool_mark(p->spool, id, CASES[i].mark, 1),
+                             ERR_OK);
+        if (CASES[i].shown)
+            assert_int_equal(spool_shown(p->spool, id), ERR_OK);
+        assert_int_equal(spool_recall(p->spool, id, i + 1, leaf, 2, &r),
+                         ERR_OK);
+        if (r.outcome != CASES[i].want)
+            fail_msg("%s", CASES[i].name);
+        assert_int_equal(spool_scrub(p->spool), ERR_OK);
+        reopen(p);
+        assert_int_equal(spool_recall(p->spool, id, 99, NULL, 3, &r), ERR_OK);
+        assert_int_equal(r.outcome, CASES[i].want);
+        assert_int_equal(r.no, i + 1);
+        assert_true(r.has_leaf && r.leaf_sha256[0] == i);
+        assert_false(take(p->spool, id, HANAKO)); /* late, or again */
+        assert_int_equal(spool_in_get(p->spool, id, &d), ERR_OK);
+        assert_int_equal(d.state, CASES[i].after);
+        assert_int_equal(d.delivery.n > 0, CASES[i].payload);
+        assert_int_equal(d.recalled, CASES[i].want == RECALL_UNKNOWN
+                                         ? RECALL_DELETED
+                                         : CASES[i].want);
+        spool_in_fini(&d);
+    }
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
@@ -447,6 +503,7 @@ int main(void)
         CASE(rows_cannot_be_swapped_or_changed),
         CASE(the_hubs_log_is_remembered),
         CASE(after_a_recovery_everything_kept_is_sent_again),
+        CASE(what_becomes_of_a_recalled_delivery_depends_on_who_has_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
