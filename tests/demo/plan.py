@@ -48,7 +48,7 @@ class Plan(Hospital):
 
     def has(self, node, number):
         return lambda: [d for d in self.new(node) if d["type"] == "PLAN_ISSUED" and
-                        d["body"].get("plan_no") == number]
+                        d.get("body", {}).get("plan_no") == number]
 
 
 def consent_number(stay):
