@@ -27,8 +27,8 @@ struct tsunagi_draft {
     struct tsunagi_host *host;
     const struct schema_message *schema;
     json_t *body;
-    bool has_person, has_case, has_correlation, has_causation;
-    uint8_t person[ID_BYTES], case_token[ID_BYTES];
+    bool has_person, has_case, has_actor, has_correlation, has_causation;
+    uint8_t person[ID_BYTES], case_token[ID_BYTES], actor[ID_BYTES];
     struct id correlation, causation;
     struct wanted to[DRAFT_TO_MAX];
     size_t to_count;
@@ -129,6 +129,16 @@ void tsunagi_case(struct tsunagi_draft *d, const char *case_key)
     token(d, "case", case_key, d->case_token, &d->has_case);
 }
 
+void actor_handle(const struct tsunagi_host *h, const char *text,
+                  uint8_t out[ID_BYTES])
+{
+    struct id id;
+    if (id_parse(text, &id) == ERR_OK)
+        memcpy(out, id.b, ID_BYTES);
+    else
+        token_make(h->keys.token_secret, "actor", slice_str(text), out);
+}
+
 static tsunagi_code token_hex(const char *hex, uint8_t out[ID_BYTES], bool *has)
 {
     struct id id;
@@ -216,8 +226,9 @@ static enum err complain(struct buf *why, const char *field, enum err e)
 }
 
 static const char *const KEYS[] = {
-    "type", "person",     "person_token", "case",        "case_token", "source",
-    "to",   "created_ms", "expires_ms",   "correlation", "causation",  "body"};
+    "type",      "person", "person_token", "case",       "case_token",
+    "source",    "to",     "created_ms",   "expires_ms", "correlation",
+    "causation", "body",   "actor"};
 
 /* Every key known, every value of its kind. */
 static enum err check_shape(json_t *j, struct buf *why)
@@ -284,6 +295,10 @@ static enum err take_tokens(struct tsunagi_draft *d, const json_t *j,
 {
     const char *person = text_at(j, "person_token");
     const char *case_hex = text_at(j, "case_token");
+    const char *actor = text_at(j, "actor");
+    d->has_actor = actor != NULL && actor[0] != '\0';
+    if (d->has_actor)
+        actor_handle(d->host, actor, d->actor);
     tsunagi_person(d, text_at(j, "person"));
     tsunagi_case(d, text_at(j, "case"));
     if (person != NULL && tsunagi_person_token(d, person) != NULL)
@@ -356,6 +371,8 @@ static Pb__Routing routing_message(const struct tsunagi_draft *d)
     r.person_token = pb_borrow(slice_of(d->person, ID_BYTES));
     r.has_case_token = d->has_case;
     r.case_token = pb_borrow(slice_of(d->case_token, ID_BYTES));
+    r.has_actor = d->has_actor;
+    r.actor = pb_borrow(slice_of(d->actor, ID_BYTES));
     r.has_correlation = d->has_correlation;
     r.correlation = pb_borrow(slice_of(d->correlation.b, ID_BYTES));
     r.has_causation = d->has_causation;

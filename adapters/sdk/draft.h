@@ -4,6 +4,11 @@
 #include "adapters/sdk/session.h"
 #include "proto/wire/event.h"
 
+/* The handle of a member of staff: 32 hex digits as they are, any other name by
+ * the node's own secret, so that it is the same each time and says nothing. */
+void actor_handle(const struct tsunagi_host *h, const char *text,
+                  uint8_t out[ID_BYTES]);
+
 /* Builds a draft from the JSON form of run.h. why receives "field: sentence".
  * *out is NULL on error. */
 enum err draft_from_json(struct tsunagi_host *h, struct slice json,

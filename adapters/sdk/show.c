@@ -7,6 +7,7 @@
  * the lease stands in for it, for five minutes at most. */
 #include "adapters/sdk/show.h"
 #include "adapters/sdk/delivery.h"
+#include "adapters/sdk/draft.h"
 #include "adapters/sdk/ops.h"
 #include "proto/base/clock.h"
 #include "proto/wire/json.h"
@@ -22,8 +23,9 @@ static enum err actor_of(const struct tsunagi_host *h,
     const char *text = op_arg(args, n, "actor");
     if (text == NULL || *text == '\0')
         text = h->conf.actor;
-    if (text == NULL || id_parse(text, &actor) != ERR_OK)
+    if (text == NULL || *text == '\0')
         return ERR_USAGE;
+    actor_handle(h, text, actor.b);
     id_format(actor, w->actor);
     return ERR_OK;
 }

@@ -12,8 +12,9 @@ struct show {
     Pb__AskArgument arg[3], *args[3];
     Pb__Ask ask;
 };
-/* From the arguments delivery_id and actor (the configuration's when there is
- * none). ERR_USAGE, ERR_NOT_FOUND, ERR_DLV_RECALLED; ERR_STORE. */
+/* From the arguments delivery_id and actor (see draft.h; the configuration's
+ * when there is none). ERR_USAGE, ERR_NOT_FOUND, ERR_DLV_RECALLED; ERR_STORE.
+ */
 enum err show_ask(struct tsunagi_host *h, const struct node_arg *args, size_t n,
                   struct show *out) MUST_CHECK;
 /* What is shown, from the hub's answer, or from none: then only under the

@@ -1,4 +1,5 @@
 /* draft_test.c - building events: fields by path, whom, where to, repeats. */
+#include "adapters/sdk/draft.h"
 #include "tests/unit/adapters/sdk/nodeside.h"
 
 static int setup(void **state)
@@ -104,6 +105,14 @@ static const struct {
     {"what only the hub makes is refused",
      "{\"type\":\"STAY_RELEASED\",\"case\":\"c\",\"body\":{}}", "type",
      ERR_EVT_HUB_ONLY},
+    {"who acts is named",
+     "{\"type\":\"STAY_DECLINED\",\"case\":\"c\",\"actor\":\"夜勤1\",\"to\":[{"
+     "\"agency\":\"" SENDER "\",\"purpose\":\"P_EMG\"}],\"body\":{\"reason\":"
+     "\"FULL\"}}",
+     "", ERR_OK},
+    {"who acts is a text",
+     "{\"type\":\"STAY_DECLINED\",\"case\":\"c\",\"actor\":1,\"body\":{}}",
+     "actor", ERR_VAL_TYPE},
     {"a number in text is refused",
      "{\"type\":\"STAY_OFFERED\",\"case\":\"c\",\"body\":"
      "{\"hold_until_ms\":\"soon\"}}",
@@ -131,6 +140,24 @@ static void json_is_checked_and_the_field_named(void **state)
         assert_int_equal(strlen(id), e == ERR_OK ? 36 : 0);
         buf_fini(&why);
     }
+    node_close(&s);
+}
+
+/* The same each time, and no name of anybody. */
+static void staff_go_by_handles(void **state)
+{
+    static const char HEX[] = "00112233445566778899aabbccddeeff";
+    struct node_session *s = start(*state);
+    const struct tsunagi_host *h = node_host(s);
+    uint8_t one[16], again[16], other[16], given[16];
+    actor_handle(h, "夜勤1", one);
+    actor_handle(h, "夜勤1", again);
+    actor_handle(h, "夜勤2", other);
+    actor_handle(h, HEX, given);
+    assert_memory_equal(one, again, 16);
+    assert_memory_not_equal(one, other, 16);
+    assert_int_equal(given[0], 0);
+    assert_int_equal(given[15], 0xff);
     node_close(&s);
 }
 
@@ -236,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(fields_are_set_by_path),
         CASE(json_is_checked_and_the_field_named),
+        CASE(staff_go_by_handles),
         CASE(a_source_sent_twice_is_one_event),
         CASE(what_is_stored_waits_in_its_lane),
         CASE(options_are_flat),
