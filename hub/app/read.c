@@ -67,6 +67,7 @@ struct reading {
     struct stored_event event;
     struct known known;
     struct decision now;
+    uint64_t ref[2]; /* leaves it depends on */
     uint64_t until_ms;
 };
 
@@ -110,28 +111,23 @@ static enum err decide(struct hub *h, struct reading *r)
 }
 
 /* What was opened by break-glass may be seen until that ends. */
-static uint64_t until(const struct hub *h, const struct reading *r)
-{
-    uint64_t ms = h->now_ms + LEASE_MS;
-    for (size_t i = 0; i < r->known.glass_count; i++) {
-        const struct glass *g = &r->known.glass[i];
-        if ((r->now.predicates & PRED_BREAKGLASS) != 0 &&
-            glass_live(g, h->now_ms) && g->until_ms < ms)
-            ms = g->until_ms;
-    }
-    return ms;
-}
-
 static void leaf_permitted(const struct hub *h, struct reading *r,
                            struct leaf_lists *lists, Pb__AuditLeaf *l)
 {
+    const struct glass *g =
+        glass_behind(h, &r->known, &r->event, r->d.agency, &r->now);
+    r->until_ms = h->now_ms + LEASE_MS;
+    if (g != NULL && g->until_ms < r->until_ms)
+        r->until_ms = g->until_ms;
     l->has_event_id = l->has_type = l->has_valid_until_ms = 1;
     l->event_id = (ProtobufCBinaryData){ID_BYTES, r->event.event_id.b};
     l->type = r->event.type;
     l->purpose = r->d.purpose;
     l->role = r->now.role;
-    l->n_ref = 1;
-    l->ref = &r->d.release_leaf;
+    l->ref = r->ref;
+    l->ref[l->n_ref++] = r->d.release_leaf;
+    if (g != NULL)
+        l->ref[l->n_ref++] = g->leaf;
     l->valid_until_ms = r->until_ms;
     leaf_decision(h, &r->now, r->known.grants, lists, l);
 }
@@ -189,7 +185,6 @@ enum err ask_read(struct hub *h, const struct node *who, const Pb__Ask *a,
     if (e == ERR_OK)
         e = decide(h, &r);
     if (e == ERR_OK || e == ERR_NOT_FOUND) {
-        r.until_ms = until(h, &r);
         enum err leafed = leaf_read(h, &r, delivery_id, e);
         e = leafed != ERR_OK ? leafed : e;
     }

@@ -1,0 +1,505 @@
+/* withdraw_test.c - what stops and what comes back when a consent ends, and
+ * what a node may show meanwhile: sweeps, recalls, leases, reads. */
+#include "tests/unit/hub/app/region.h"
+
+#define P1 "WO-4931000014"
+#define S1 "WO-4911000018"
+#define C1 "HC-492019-01"
+
+static void post_admission(struct client *h1)
+{
+    assert_string_equal(post_sample(h1, "ADMISSION_RECORDED", "person",
+                                    "admission", P1, "P_TRA"),
+                        "");
+}
+
+/* Takes one and says so. */
+static void take(struct client *c)
+{
+    assert_int_equal(fetch_for(c, LANE_NORMAL, 1, 400), 1);
+    client_ack(c, last_got(c));
+    client_sync(c, LANE_NORMAL);
+}
+
+static void reconnect(struct client *c)
+{
+    client_close(c);
+    client(c->r, c->keys.pub.node);
+}
+
+/* The newest leaf of a kind with this phase ("": none) or fails. */
+static Pb__AuditLeaf *newest(struct region *r, Pb__LeafKind kind,
+                             const char *phase)
+{
+    for (uint64_t i = store_log_size(r->hub->store); i-- > 0;) {
+        Pb__AuditLeaf *l = leaf_at(r, i);
+        if (l->kind == kind &&
+            strcmp(l->phase != NULL ? l->phase : "", phase) == 0)
+            return l;
+        pb__audit_leaf__free_unpacked(l, NULL);
+    }
+    fail_msg("no such leaf");
+    return NULL;
+}
+
+static bool cites(struct region *r, const Pb__AuditLeaf *l, Pb__LeafKind kind)
+{
+    bool found = false;
+    for (size_t i = 0; i < l->n_ref; i++) {
+        Pb__AuditLeaf *to = leaf_at(r, l->ref[i]);
+        found = found || to->kind == kind;
+        pb__audit_leaf__free_unpacked(to, NULL);
+    }
+    return found;
+}
+
+/* ---- questions of a node ---- */
+
+struct argument {
+    const char *key, *value;
+};
+
+/* Asks and appends the packed Answer. */
+static void node_ask(struct client *c, const char *what,
+                     const struct argument *args, size_t n, struct buf *raw)
+{
+    Pb__Ask a = PB__ASK__INIT;
+    Pb__AskArgument arg[4], *list[4];
+    struct frame f;
+    a.what = (char *)(uintptr_t)what;
+    for (size_t i = 0; i < n; i++) {
+        pb__ask_argument__init(&arg[i]);
+        arg[i].key = (char *)(uintptr_t)args[i].key;
+        arg[i].value = (char *)(uintptr_t)args[i].value;
+        list[i] = &arg[i];
+    }
+    a.n_arg = n;
+    a.arg = list;
+    client_send_message(c, LANE_NORMAL, VERB_ASK, &a.base);
+    client_want(c, LANE_NORMAL, VERB_ANSWER, &f);
+    buf_add(raw, f.body.p, f.body.n);
+    frame_close(&f);
+}
+
+/* The JSON of an answer, or its code. Owned. */
+static char *answer_of(struct buf *raw)
+{
+    ProtobufCMessage *m = NULL;
+    assert_int_equal(unpack(&pb__answer__descriptor, buf_slice(raw), &m),
+                     ERR_OK);
+    const Pb__Answer *a = (const Pb__Answer *)m;
+    char *text =
+        strdup(a->code != NULL && a->code[0] != '\0' ? a->code : a->json);
+    unpack_free(&m);
+    buf_fini(raw);
+    return text;
+}
+
+static char *lease(struct client *c, const char *after)
+{
+    struct buf raw = {0};
+    const struct argument args[] = {{"after", after}};
+    node_ask(c, "lease", args, 1, &raw);
+    return answer_of(&raw);
+}
+
+/* How many recalls a lease tells of. */
+static size_t recalled(struct client *c, const char *after)
+{
+    size_t n = 0;
+    char *json = lease(c, after);
+    for (const char *p = json; (p = strstr(p, "\"no\":")) != NULL; p++)
+        n++;
+    free(json);
+    return n;
+}
+
+#define ACTOR "00112233445566778899aabbccddeeff"
+static void ask_to_read(struct client *c, struct id delivery, const char *actor,
+                        struct buf *raw)
+{
+    char id[ID_TEXT];
+    id_format(delivery, id);
+    const struct argument args[] = {{"delivery_id", id}, {"actor", actor}};
+    node_ask(c, "read", args, 2, raw);
+}
+
+static char *read_as(struct client *c, struct id delivery, const char *actor)
+{
+    struct buf raw = {0};
+    ask_to_read(c, delivery, actor, &raw);
+    return answer_of(&raw);
+}
+
+static struct id delivery_of(const struct got *g)
+{
+    struct id id;
+    assert_int_equal(id_from(pb_slice(g->d->delivery_id), &id), ERR_OK);
+    return id;
+}
+
+static void answer_recall(struct client *c, struct id delivery,
+                          Pb__RecallOutcome outcome)
+{
+    uint8_t signature[SIGNATURE_BYTES];
+    struct buf inner = {0};
+    Pb__AckBody b = PB__ACK_BODY__INIT;
+    Pb__Ack m = PB__ACK__INIT;
+    b.has_delivery_id = b.has_recalled = b.has_time_ms = 1;
+    b.delivery_id = (ProtobufCBinaryData){ID_BYTES, delivery.b};
+    b.recalled = outcome;
+    b.time_ms = clock_wall_ms();
+    assert_int_equal(pack(&b.base, &inner), ERR_OK);
+    assert_int_equal(
+        sign_make(SIGN_ACK, buf_slice(&inner), c->keys.sign_secret, signature),
+        ERR_OK);
+    m.has_ack = m.has_signature = 1;
+    m.ack = pb_borrow(buf_slice(&inner));
+    m.signature = (ProtobufCBinaryData){SIGNATURE_BYTES, signature};
+    client_send_message(c, LANE_NORMAL, VERB_ACK, &m.base);
+    client_sync(c, LANE_NORMAL);
+    buf_fini(&inner);
+}
+
+/* ---- recall ---- */
+
+static void what_rested_on_it_comes_back_and_nothing_else(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1"),
+                  *c1 = client(r, "c1");
+    give(h1, "person", "consent", P1, "P_TRA");
+    post_admission(h1);
+    take(p1);
+    post_sample(h1, "FILING_SUBMITTED", "person", "filing", C1, "P_FIL");
+    take(c1);
+    assert_int_equal(recalled(p1, "0"), 0);
+    assert_string_equal(withdraw(h1, "person", "consent"), "");
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__RECALL), 1);
+    Pb__AuditLeaf *l = newest(r, PB__LEAF_KIND__RECALL, "");
+    assert_string_equal(l->peer, P1);
+    assert_string_equal(l->reason, "WITHDRAWN");
+    assert_true(cites(r, l, PB__LEAF_KIND__RELEASE));
+    assert_true(cites(r, l, PB__LEAF_KIND__CONSENT_REVOKE));
+    pb__audit_leaf__free_unpacked(l, NULL);
+    assert_int_equal(recalled(p1, "0"), 1);
+    assert_int_equal(recalled(p1, "1"), 0); /* it has seen it */
+    assert_int_equal(recalled(c1, "0"), 0);
+    assert_int_equal(fetch(p1, LANE_URGENT), 1);
+    assert_string_equal(last_got(p1)->event->schema->event_name,
+                        "CONSENT_WITHDRAWN");
+    assert_int_equal(fetch_for(c1, LANE_URGENT, 8, 100), 0);
+}
+
+/* It may have arrived, though nobody said so. */
+static void what_was_on_its_way_comes_back_as_well(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1");
+    give(h1, "person", "consent", P1, "P_TRA");
+    post_admission(h1);
+    assert_int_equal(fetch(p1, LANE_NORMAL), 1);
+    withdraw(h1, "person", "consent");
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__RECALL), 1);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__WITHHELD), 1);
+    Pb__AuditLeaf *l = newest(r, PB__LEAF_KIND__WITHHELD, "");
+    assert_true(cites(r, l, PB__LEAF_KIND__RELEASE));
+    assert_true(cites(r, l, PB__LEAF_KIND__CONSENT_REVOKE));
+    pb__audit_leaf__free_unpacked(l, NULL);
+    client_ack(p1, last_got(p1)); /* too late: it stays stopped */
+    reconnect(p1);
+    assert_int_equal(fetch_for(p1, LANE_NORMAL, 8, 100), 0);
+    assert_int_equal(recalled(p1, "0"), 1);
+    assert_int_equal(fetch(p1, LANE_URGENT), 1);
+}
+
+static void the_answer_to_a_recall_is_kept_once(void **state) /* I-8 */
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1"),
+                  *b = client(r, "p1/b"), *c1 = client(r, "c1");
+    give(h1, "person", "consent", P1, "P_TRA");
+    post_admission(h1);
+    take(p1);
+    struct id id = delivery_of(last_got(p1));
+    answer_recall(p1, id, PB__RECALL_OUTCOME__RECALL_DELETED);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__RECALL), 0);
+    withdraw(h1, "person", NULL);
+    answer_recall(c1, id, PB__RECALL_OUTCOME__RECALL_DELETED); /* not its */
+    answer_recall(b, id, PB__RECALL_OUTCOME__RECALL_UNKNOWN); /* never had it */
+    assert_int_equal(recalled(p1, "0"), 1);
+    answer_recall(p1, id, PB__RECALL_OUTCOME__RECALL_HANDED_OVER);
+    answer_recall(p1, id, PB__RECALL_OUTCOME__RECALL_DELETED);
+    assert_int_equal(recalled(p1, "0"), 0);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__RECALL), 2);
+    Pb__AuditLeaf *l = newest(r, PB__LEAF_KIND__RECALL, "ANSWER");
+    assert_string_equal(l->reason, "HANDED_OVER");
+    assert_true(cites(r, l, PB__LEAF_KIND__RELEASE));
+    assert_true(cites(r, l, PB__LEAF_KIND__RECALL));
+    pb__audit_leaf__free_unpacked(l, NULL);
+}
+
+static void a_recall_nobody_answers_is_shown(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1");
+    char *json = NULL;
+    give(h1, "person", "consent", P1, "P_TRA");
+    post_admission(h1);
+    take(p1);
+    withdraw(h1, "person", NULL);
+    assert_string_equal(control(r, "status", NULL, NULL, &json), "");
+    assert_non_null(strstr(json, "\"recalls_unanswered\":[]"));
+    free(json);
+    r->hub->now_ms += 25 * 3600000; /* a day later; the clock is behind it */
+    assert_string_equal(control(r, "status", NULL, NULL, &json), "");
+    assert_non_null(strstr(json, "\"recalls_unanswered\":[{\"no\":1,"
+                                 "\"node\":\"p1\""));
+    free(json);
+}
+
+/* ---- a newer consent ---- */
+
+static void a_renewed_consent_calls_nothing_back(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1");
+    give(h1, "person", "old", P1, "P_TRA");
+    post_admission(h1);
+    take(p1);
+    post_admission(h1);
+    assert_string_equal(give_as(h1, "person", "new", P1, "P_TRA", "old"), "");
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__RECALL), 0);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__WITHHELD), 0);
+    assert_int_equal(fetch_for(p1, LANE_URGENT, 8, 100), 0); /* no notice */
+    assert_int_equal(fetch(p1, LANE_NORMAL), 1);
+}
+
+static void a_narrower_consent_calls_back_what_it_leaves_out(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1");
+    give(h1, "person", "old", P1, "P_TRA");
+    post_admission(h1);
+    take(p1);
+    post_admission(h1); /* waits */
+    assert_string_equal(give_as(h1, "person", "new", S1, "P_TRA", "old"), "");
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__RECALL), 1);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__WITHHELD), 1);
+    assert_int_equal(recalled(p1, "0"), 1);
+    assert_int_equal(fetch_for(p1, LANE_URGENT, 8, 100), 0); /* no notice */
+}
+
+/* ---- sweeps ---- */
+
+/* Many deliveries of the one that waits, as if sent one by one. */
+static void multiply(struct region *r, size_t n)
+{
+    struct store *s = r->hub->store;
+    struct delivery d;
+    size_t one;
+    assert_int_equal(store_delivery_due(s, P1, LANE_NORMAL, 0, &d, 1, &one),
+                     ERR_OK);
+    assert_int_equal(one, 1);
+    assert_int_equal(store_begin(s), ERR_OK);
+    for (size_t i = 1; i < n; i++)
+        assert_int_equal(store_delivery_put(s, &d), ERR_OK);
+    assert_int_equal(store_commit(s), ERR_OK);
+}
+
+static uint64_t sweeps(struct region *r)
+{
+    uint64_t n;
+    assert_int_equal(store_sweep_count(r->hub->store, &n), ERR_OK);
+    return n;
+}
+
+#define QUEUED 10000
+#define SLACK_MS 50000 /* ten times what it may take */
+
+static void ten_thousand_are_withdrawn_and_none_leaves(void **state) /* I-3 */
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1"),
+                  *b1 = client(r, "b1");
+    give(h1, "person", "consent", P1, "P_TRA");
+    post_admission(h1);
+    multiply(r, QUEUED);
+    uint64_t begun = clock_boot_ms();
+    assert_string_equal(withdraw(h1, "person", "consent"), "");
+    assert_int_equal(sweeps(r), 1); /* not all in one turn */
+    /* an emergency goes between */
+    assert_string_equal(
+        post_sample(b1, "EMERGENCY_REQUESTED", "other", "night", NULL, NULL),
+        "");
+    assert_int_equal(sweeps(r), 1);
+    client_fetch(p1, LANE_NORMAL, 200); /* and nothing leaves meanwhile */
+    while (sweeps(r) > 0 && clock_boot_ms() < begun + SLACK_MS)
+        turn(r);
+    assert_int_equal(sweeps(r), 0);
+    print_message("%d queued deliveries withdrawn in %d ms\n", QUEUED,
+                  (int)(clock_boot_ms() - begun));
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__WITHHELD), QUEUED);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__RELEASE), 0);
+    assert_int_equal(fetch_for(p1, LANE_NORMAL, 200, 100), 0);
+}
+
+static void a_sweep_goes_on_after_a_restart(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1");
+    give(h1, "person", "consent", P1, "P_TRA");
+    post_admission(h1);
+    multiply(r, 500);
+    assert_string_equal(withdraw(h1, "person", "consent"), "");
+    size_t before = count_leaves(r, PB__LEAF_KIND__WITHHELD);
+    assert_true(before > 0 && before < 500);
+    client_close(h1);
+    region_stop(r);
+    region_start(r);
+    for (int i = 0; i < 200 && sweeps(r) > 0; i++)
+        turn(r);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__WITHHELD), 500);
+}
+
+/* ---- trouble is not a no ---- */
+
+static void drop_node(struct region *r, const char *node)
+{
+    struct buf b = {0}, kept = {0};
+    char *path = region_path(r, "nodes.tsv"), *line, *rest;
+    assert_int_equal(file_read(path, 1 << 20, &b), ERR_OK);
+    buf_addc(&b, '\0');
+    rest = (char *)b.p;
+    while ((line = strsep(&rest, "\n")) != NULL)
+        if (line[0] != '\0' && (strncmp(line, node, strlen(node)) != 0 ||
+                                line[strlen(node)] != '\t'))
+            buf_addf(&kept, "%s\n", line);
+    region_write(r, "nodes.tsv", buf_slice(&kept));
+    assert_string_equal(control(r, "reload", NULL, NULL, NULL), "");
+    free(path);
+    buf_fini(&b);
+    buf_fini(&kept);
+}
+
+static void what_cannot_be_decided_waits_for_a_person(void **state) /* I-10 */
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *c1 = client(r, "c1");
+    char *json = NULL;
+    post_sample(h1, "FILING_SUBMITTED", "person", "filing", C1, "P_FIL");
+    client_close(h1);
+    drop_node(r, "h1"); /* who signed it is known no more */
+    reconnect(c1);      /* everybody has to, when a node is cut off */
+    client_sync(c1, LANE_NORMAL);
+    assert_int_equal(fetch_for(c1, LANE_NORMAL, 8, 100), 0);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__WITHHELD), 0);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__LEAF_PARKED), 1);
+    assert_string_equal(control(r, "parked", NULL, NULL, &json), "");
+    assert_non_null(strstr(json, err_code(ERR_NODE_UNKNOWN)));
+    free(json);
+}
+
+/* ---- reading ---- */
+
+static void reading_is_decided_and_leafed(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1");
+    uint8_t actor[16];
+    give(h1, "person", "consent", P1, "P_TRA");
+    post_admission(h1);
+    take(p1);
+    char *json = read_as(p1, delivery_of(last_got(p1)), ACTOR);
+    assert_non_null(strstr(json, "\"G_META\",\"G_ID\",\"G_ADM\"]"));
+    assert_non_null(strstr(json, "\"until_ms\":"));
+    free(json);
+    Pb__AuditLeaf *l = newest(r, PB__LEAF_KIND__READ, "READ");
+    assert_int_equal(hex_decode(ACTOR, actor, 16), ERR_OK);
+    assert_true(slice_eq(pb_slice(l->actor), slice_of(actor, 16)));
+    assert_true(cites(r, l, PB__LEAF_KIND__RELEASE));
+    assert_true(l->released == last_got(p1)->leaf->released);
+    assert_int_equal(l->n_consent, 1);
+    assert_true(l->valid_until_ms > l->time_ms);
+    assert_string_equal(l->node, "p1");
+    pb__audit_leaf__free_unpacked(l, NULL);
+}
+
+static void reading_needs_a_reader(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1");
+    static const char *const CASES[] = {"", "0011",
+                                        "zz112233445566778899aabbccddeeff"};
+    give(h1, "person", "consent", P1, "P_TRA");
+    post_admission(h1);
+    take(p1);
+    for (size_t i = 0; i < NELEM(CASES); i++) {
+        char *said = read_as(p1, delivery_of(last_got(p1)), CASES[i]);
+        assert_true(strncmp(said, "E-", 2) == 0);
+        free(said);
+    }
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__READ), 0);
+}
+
+/* Unknown, somebody else's, taken back: one answer, byte for byte. */
+static void every_no_reads_the_same(void **state) /* I-13 */
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1"),
+                  *c1 = client(r, "c1");
+    struct buf unknown = {0}, theirs = {0}, gone = {0};
+    give(h1, "person", "consent", P1, "P_TRA");
+    post_admission(h1);
+    take(p1);
+    struct id id = delivery_of(last_got(p1));
+    ask_to_read(p1, id_random(), ACTOR, &unknown);
+    ask_to_read(c1, id, ACTOR, &theirs);
+    withdraw(h1, "person", "consent");
+    ask_to_read(p1, id, ACTOR, &gone);
+    assert_true(slice_eq(buf_slice(&unknown), buf_slice(&theirs)));
+    assert_true(slice_eq(buf_slice(&unknown), buf_slice(&gone)));
+    char *said = answer_of(&gone);
+    assert_string_equal(said, "E-NF-001");
+    free(said);
+    buf_fini(&unknown);
+    buf_fini(&theirs);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__READ), 3);
+}
+
+static void a_lease_is_short_and_needs_a_clock(void **state)
+{
+    struct region *r = *state;
+    struct client *p1 = client(r, "p1");
+    unsigned long long now, until;
+    char *json = lease(p1, "0");
+    const char *at = strstr(json, "\"now_ms\":");
+    assert_int_equal(
+        sscanf(at, "\"now_ms\":%llu,\"until_ms\":%llu", &now, &until), 2);
+    assert_int_equal(until - now, 5 * 60000);
+    free(json);
+    r->hub->now_ms = clock_wall_ms() + 2 * 3600000; /* it had run ahead */
+    json = lease(p1, "0");
+    assert_string_equal(json, err_code(ERR_POL_CLOCK));
+    free(json);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        REGION_TEST(what_rested_on_it_comes_back_and_nothing_else),
+        REGION_TEST(what_was_on_its_way_comes_back_as_well),
+        REGION_TEST(the_answer_to_a_recall_is_kept_once),
+        REGION_TEST(a_recall_nobody_answers_is_shown),
+        REGION_TEST(a_renewed_consent_calls_nothing_back),
+        REGION_TEST(a_narrower_consent_calls_back_what_it_leaves_out),
+        REGION_TEST(ten_thousand_are_withdrawn_and_none_leaves),
+        REGION_TEST(a_sweep_goes_on_after_a_restart),
+        REGION_TEST(what_cannot_be_decided_waits_for_a_person),
+        REGION_TEST(reading_is_decided_and_leafed),
+        REGION_TEST(reading_needs_a_reader),
+        REGION_TEST(every_no_reads_the_same),
+        REGION_TEST(a_lease_is_short_and_needs_a_clock),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
