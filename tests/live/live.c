@@ -350,7 +350,7 @@ static void take_deliveries(struct live *r, int who, int lane,
     for (size_t i = 0; i < d->n_delivery; i++)
         take_delivery(r, who, lane, d->delivery[i], t);
     unpack_free(&m);
-    live_fetch(r, who, lane, 256);
+    live_fetch(r, who, lane, t->credit != 0 ? t->credit : 256);
 }
 
 static void take_receipt(struct slice body, struct live_tally *t)

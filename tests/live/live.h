@@ -56,6 +56,7 @@ void live_fetch(struct live *r, int who, int lane, uint32_t credit);
 /* What arrived at one socket. Deliveries are opened and acknowledged. */
 struct live_tally {
     size_t receipts, deliveries, errors;
+    uint32_t credit; /* asked for again after deliveries; 0: 256 */
     void (*on_receipt)(void *ctx, const Pb__Receipt *r); /* may be NULL */
     void (*on_delivery)(void *ctx, const Pb__Delivery *d);
     void (*on_answer)(void *ctx, const Pb__Answer *a);

@@ -222,14 +222,17 @@ static void note_delivery(void *ctx, const Pb__Delivery *d)
 static void *recipient(void *arg)
 {
     struct worker *w = arg;
-    for (int lane = 0; lane < 2; lane++)
-        live_fetch(w->live, w->who, lane, 256);
+    for (int lane = 0; lane < 2; lane++) {
+        w->tally[lane].credit = 1 + dice(w, 4);
+        live_fetch(w->live, w->who, lane, w->tally[lane].credit);
+    }
     for (;;) {
         zmq_pollitem_t item[2] = {{w->live->lane[w->who][0], 0, ZMQ_POLLIN, 0},
                                   {w->live->lane[w->who][1], 0, ZMQ_POLLIN, 0}};
         zmq_poll(item, 2, 1000);
         for (int lane = 0; lane < 2; lane++)
             live_drain(w->live, w->who, lane, &w->tally[lane]);
+        usleep(dice(w, 3000)); /* so that some wait and are caught there */
     }
     return NULL;
 }
