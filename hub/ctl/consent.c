@@ -153,13 +153,12 @@ static void set_ref(const struct ctl *c, json_t *body)
 
 /* ---- sending ---- */
 
-static json_t *new_event(const char *type)
+json_t *new_event(const char *type)
 {
     return json_pack("{s:s,s:[],s:{}}", "type", type, "to", "body");
 }
 
-/* Takes the event; code of what went before. */
-static int send_event(struct ctl *c, json_t *event, int code)
+int send_event(struct ctl *c, json_t *event, int code)
 {
     if (code == EXIT_DONE && event == NULL)
         code = fail(c, ERR_NOMEM, "");

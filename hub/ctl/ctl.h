@@ -32,10 +32,10 @@ struct ctl {
     bool json, ja, stream, follow, all, yes, preview, on, off, tsv;
     const char *dir, *config, *node, *agency, *out, *exec, *person, *ref,
         *purpose, *vkey, *older, *roles, *case_key, *to, *key, *origin,
-        *not_before, *day, *actor, *token;
+        *not_before, *day, *actor, *token, *reason, *step_up;
     struct consent_options consent;
     char person_number[128];
-    long long timeout_ms, limit, number;
+    long long timeout_ms, limit, number, minutes;
     int argc; /* words after the command's name */
     char **argv;
     const struct command *command;
@@ -75,6 +75,10 @@ int ask(const struct ctl *c, const char *what, const struct node_arg *args,
 int read_text(const struct ctl *c, const char *path, struct buf *out);
 /* Gives one event to the node and shows what became of it. */
 int send_json(struct ctl *c, struct slice json);
+/* An event to nobody in particular, without a body; and sent, about whom
+ * --person or --token names. Takes the event; code: of what went before. */
+json_t *new_event(const char *type);
+int send_event(struct ctl *c, json_t *event, int code);
 /* Does one operation at the node; prints what went wrong. */
 int request(struct ctl *c, const char *what, const struct node_arg *args,
             size_t n, struct node_answer *a);
@@ -106,6 +110,10 @@ int cmd_consent_list(struct ctl *c);
 int cmd_person_places(struct ctl *c);
 int cmd_person_protect(struct ctl *c);
 int cmd_consent_withdraw(struct ctl *c);
+int cmd_glass_open(struct ctl *c);
+int cmd_glass_extend(struct ctl *c);
+int cmd_glass_review(struct ctl *c);
+int cmd_glass_list(struct ctl *c);
 int cmd_status(struct ctl *c);
 int cmd_case_list(struct ctl *c);
 int cmd_case_show(struct ctl *c);
