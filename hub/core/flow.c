@@ -102,6 +102,19 @@ bool flow_free(uint32_t event)
     return senders_in(FREE, NELEM(FREE), event) != NULL;
 }
 
+bool flow_about_nobody(uint32_t event)
+{
+    static const uint32_t NOBODY[] = {
+        1430, /* VACANCY_UPDATED */
+        1901, /* ISSUE_RAISED */
+        1910, /* STAT_REPORTED */
+    };
+    for (size_t i = 0; i < NELEM(NOBODY); i++)
+        if (NOBODY[i] == event)
+            return true;
+    return false;
+}
+
 bool flow_handles(const struct flow *f, uint32_t event)
 {
     for (size_t i = 0; i < f->rule_count; i++)

@@ -55,6 +55,9 @@ const struct flow *flow_named(const char *name);
 bool flow_handles(const struct flow *f, uint32_t event);
 /* Whether the event may come without a case (consent, legal status ...). */
 bool flow_free(uint32_t event);
+/* Whether the event is about nobody (vacancies, issues, figures): it names
+ * neither person nor case. */
+bool flow_about_nobody(uint32_t event);
 /* NULL when nobody may send it. */
 const char *flow_senders(uint32_t event);
 /* Applies one event to a case: fills fx->refuse, late, state, hub, deadline.

@@ -200,6 +200,8 @@ static enum err find_flow(const struct facts *f, const struct event *e,
                           const struct flow **flow)
 {
     *flow = NULL;
+    if (flow_about_nobody(e->schema->event))
+        return names_person(e) || names_case(e) ? ERR_EVT_NOBODY : ERR_OK;
     if (f->case_known && f->state != NULL)
         return known_case(f, e, flow);
     if (flow_free(e->schema->event))

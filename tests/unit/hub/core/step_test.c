@@ -42,6 +42,61 @@ static const struct {
     {"nobody makes the hub's events: release", 1416, "B1", ERR_EVT_HUB_ONLY},
     {"nobody makes the hub's events: late", 1417, "S1", ERR_EVT_HUB_ONLY},
     {"housing collects no consent", 1201, "O1", ERR_EVT_ROLE},
+    {"a hospital tells of an admission in writing", 1005, "H1", ERR_OK},
+    {"a health centre does not", 1005, "C1", ERR_EVT_ROLE},
+    {"a hospital hands over what support needs", 1013, "H1", ERR_OK},
+    {"a planning office does not", 1013, "P1", ERR_EVT_ROLE},
+    {"a hospital calls its committee", 1020, "H1", ERR_OK},
+    {"a hospital tells its result", 1022, "H1", ERR_OK},
+    {"home nursing confirms the first contact", 1033, "N1", ERR_OK},
+    {"a clinic tells of a missed one", 1034, "H2", ERR_OK},
+    {"the hospital does not", 1034, "H1", ERR_EVT_ROLE},
+    {"a hospital sums up", 1035, "H1", ERR_OK},
+    {"a clinic does not sum up a stay", 1035, "H2", ERR_EVT_ROLE},
+    {"a hospital notifies of a renewal", 1111, "H1", ERR_OK},
+    {"nobody makes the hub's events: expired", 1114, "H1", ERR_EVT_HUB_ONLY},
+    {"a hospital asks the mayor", 1120, "H1", ERR_OK},
+    {"a prefecture does not", 1120, "G1", ERR_EVT_ROLE},
+    {"nobody makes the hub's events: consent ended", 1204, "H1",
+     ERR_EVT_HUB_ONLY},
+    {"nobody makes the hub's events: reminder", 1207, "H1", ERR_EVT_HUB_ONLY},
+    {"a planning office assesses needs", 1301, "P1", ERR_OK},
+    {"a provider does not", 1301, "S1", ERR_EVT_ROLE},
+    {"a health centre ends its plan", 1323, "C1", ERR_OK},
+    {"a hospital does not", 1323, "H1", ERR_EVT_ROLE},
+    {"a health centre proposes a transfer", 1330, "C1", ERR_OK},
+    {"a health centre sends it", 1332, "C1", ERR_OK},
+    {"a health centre accepts it", 1333, "C2", ERR_OK},
+    {"a planning office does not", 1333, "P1", ERR_EVT_ROLE},
+    {"a provider warns early", 1341, "S1", ERR_OK},
+    {"housing does not", 1341, "O1", ERR_EVT_ROLE},
+    {"a coordinator counts what found no place", 1423, "B1", ERR_OK},
+    {"a provider does not", 1423, "S1", ERR_EVT_ROLE},
+    {"a provider tells of a stay", 1425, "S1", ERR_OK},
+    {"housing does not tell of one", 1425, "O1", ERR_EVT_ROLE},
+    {"a hospital does not ask itself", 1427, "H1", ERR_EVT_ROLE},
+    {"a provider answers no question of care", 1428, "S1", ERR_EVT_ROLE},
+    {"a provider hands over to a hospital", 1429, "S1", ERR_OK},
+    {"a hospital asks for a visit", 1501, "H1", ERR_OK},
+    {"a provider does not", 1501, "S1", ERR_EVT_ROLE},
+    {"a hospital assigns no visitors", 1503, "H1", ERR_EVT_ROLE},
+    {"a hospital schedules no visit", 1504, "H1", ERR_EVT_ROLE},
+    {"a hospital reports no visit", 1506, "H1", ERR_EVT_ROLE},
+    {"reports of abuse have another channel", 1601, "H1", ERR_EVT_ROLE},
+    {"figures of abuse have another channel", 1602, "G1", ERR_EVT_ROLE},
+    {"a planning office applies for services", 1801, "P1", ERR_OK},
+    {"a municipality decides", 1802, "M1", ERR_OK},
+    {"a hospital does not", 1802, "H1", ERR_EVT_ROLE},
+    {"a planning office fixes its plan", 1803, "P1", ERR_OK},
+    {"a planning office monitors", 1804, "P1", ERR_OK},
+    {"a provider does not", 1804, "S1", ERR_EVT_ROLE},
+    {"anyone asks for access", 2003, "O1", ERR_OK},
+    {"a hospital answers", 2004, "H1", ERR_OK},
+    {"housing holds no record to answer from", 2004, "O1", ERR_EVT_ROLE},
+    {"home nursing tells of a death", 2006, "N1", ERR_OK},
+    {"housing does not", 2006, "O1", ERR_EVT_ROLE},
+    {"nobody makes the hub's events: break-glass", 2009, "H1",
+     ERR_EVT_HUB_ONLY},
     {"an answer needs a case", 1012, "P1", ERR_FLOW_CASE},
     {"an offer needs a case", 1413, "S1", ERR_FLOW_CASE},
 };
@@ -82,6 +137,41 @@ static void a_case_is_opened_for_a_person_under_a_token(void **state)
     s.routing.has_person_token = false;
     world_send(w, &s, "P1");
     assert_int_equal(w->fx->refuse, ERR_EVT_TOKEN);
+}
+
+static const struct {
+    const char *name;
+    uint32_t type;
+    const char *from;
+    bool person, on_case;
+    enum err want;
+} NOBODY[] = {
+    {"a provider tells of empty beds", 1430, "S1", false, false, ERR_OK},
+    {"a hospital has none to tell of", 1430, "H1", false, false, ERR_EVT_ROLE},
+    {"beds are nobody's", 1430, "S1", true, false, ERR_EVT_NOBODY},
+    {"any office raises an issue", 1901, "P1", false, false, ERR_OK},
+    {"an issue points at no person", 1901, "P1", true, false, ERR_EVT_NOBODY},
+    {"an issue points at no case", 1901, "P1", false, true, ERR_EVT_NOBODY},
+    {"a base centre reports figures", 1910, "K1", false, false, ERR_OK},
+    {"a provider does not", 1910, "S1", false, false, ERR_EVT_ROLE},
+    {"figures point at no person", 1910, "K1", true, true, ERR_EVT_NOBODY},
+    {"a plan is about somebody", 1323, "C1", false, false, ERR_EVT_TOKEN},
+};
+
+static void what_is_about_nobody_names_nobody(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NELEM(NOBODY); i++) {
+        struct sent s;
+        union body b;
+        world_reset(w);
+        prepare(&s, &b, NOBODY[i].type);
+        s.routing.has_person_token = NOBODY[i].person;
+        s.routing.has_case_token = NOBODY[i].on_case;
+        world_send(w, &s, NOBODY[i].from);
+        if (w->fx->refuse != NOBODY[i].want)
+            fail_msg("%s: %s", NOBODY[i].name, err_code(w->fx->refuse));
+    }
 }
 
 /* ---- consents ---- */
@@ -430,6 +520,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_role_may_send_what_its_work_makes),
+        cmocka_unit_test(what_is_about_nobody_names_nobody),
         cmocka_unit_test(a_case_is_opened_for_a_person_under_a_token),
         cmocka_unit_test(a_consent_becomes_a_grant_and_a_deadline),
         cmocka_unit_test(a_consent_may_take_the_place_of_another),
