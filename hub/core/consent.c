@@ -1,14 +1,22 @@
 /* consent.c - consents and refusals as plain values, and which of them speaks.
  *
- * A grant is read from its event once and then only compared: first masks and
- * days, then the purpose, last the recipients, because a decision asks for
- * every class of an event. Days are counted in Japan: a consent ends with its
- * last day at midnight there, wherever the hub's clock thinks it is.
+ * A grant is read from its event once (consent_read.c) and then only compared:
+ * first masks and days, then the purpose, last the recipients, because a
+ * decision asks for every class of an event. Days are counted in Japan: a
+ * consent ends with its last day at midnight there, wherever the hub's clock
+ * thinks it is.
  *
  * A withdrawn consent refuses exactly what it had covered: its purpose, its
  * recipients, its classes and its days. When those days are over it is silent
  * again, so that an old paper replaced by a newer one cannot stand in the way
- * of a rescue years later. A refusal has no last day. */
+ * of a rescue years later. A refusal has no last day. A no counts from the
+ * moment it was said, so that a consent given before a withdrawal does not
+ * undo it, and only a later one does.
+ *
+ * Two sides are kept apart: the person's, and that of third persons, whose
+ * consent alone covers data about them. It covers nothing unless the person,
+ * too, let the recipient be told something for the purpose: a relative cannot
+ * make the hub tell that it knows the person. */
 #include "hub/core/consent.h"
 #include "proto/wire/schema.h"
 #include <assert.h>
@@ -16,124 +24,16 @@
 
 #define DAY_MS 86400000ull
 #define JAPAN_MS 32400000ull /* nine hours ahead, no summer time */
-#define LONGEST_DAYS 731     /* two years, one of them a leap year */
 
-static int32_t japan_day(uint64_t now_ms)
+int32_t japan_day(uint64_t now_ms)
 {
     return (int32_t)((now_ms + JAPAN_MS) / DAY_MS);
 }
 
-/* Copies a name that must be there and fit. */
-static bool copy_name(char *to, size_t size, const char *from)
+uint64_t japan_day_begins(int32_t day)
 {
-    size_t n = from == NULL ? 0 : strlen(from);
-    if (n == 0 || n >= size)
-        return false;
-    memcpy(to, from, n + 1);
-    return true;
-}
-
-static bool is_muni5(const char *s)
-{
-    return s != NULL && strlen(s) == 5 && strspn(s, "0123456789") == 5;
-}
-
-static bool given(const char *s)
-{
-    return s != NULL && s[0] != '\0';
-}
-
-/* One agency by its code, or a role within one municipality; never "all". */
-static bool read_recipient(const Pb__ConsentRecipient *r,
-                           struct grant_recipient *to)
-{
-    if (given(r->agency))
-        return !given(r->role) && !given(r->place) &&
-               copy_name(to->agency, sizeof(to->agency), r->agency);
-    return is_muni5(r->place) &&
-           copy_name(to->role, sizeof(to->role), r->role) &&
-           copy_name(to->place, sizeof(to->place), r->place);
-}
-
-static bool read_recipients(Pb__ConsentRecipient *const *r, size_t n,
-                            struct grant *g)
-{
-    if (n > GRANT_RECIPIENTS)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (!read_recipient(r[i], &g->to[i]))
-            return false;
-    g->to_count = n;
-    return true;
-}
-
-static bool read_classes(const Pb__DataClass *c, size_t n, struct grant *g)
-{
-    for (size_t i = 0; i < n; i++) {
-        if ((int)c[i] <= 0 || (int)c[i] >= CLASS_MAX ||
-            class_name((unsigned)c[i])[0] == '\0')
-            return false;
-        g->classes |= class_bit((unsigned)c[i]);
-    }
-    return true;
-}
-
-/* A whole day; a month or a year alone does not say when a consent ends. */
-static bool read_day(const Pb__Date *d, int32_t *day)
-{
-    struct date x;
-    if (d == NULL || d->iso == NULL ||
-        date_parse(slice_str(d->iso), &x) != ERR_OK || x.day == 0)
-        return false;
-    *day = date_days(x);
-    return true;
-}
-
-static bool read_days(const Pb__ConsentGiven *b, struct grant *g)
-{
-    g->from_day = INT32_MIN;
-    if (!read_day(b->valid_to, &g->to_day))
-        return false;
-    if (b->valid_from == NULL)
-        return true;
-    return read_day(b->valid_from, &g->from_day) && g->from_day <= g->to_day &&
-           (int64_t)g->to_day - g->from_day <= LONGEST_DAYS;
-}
-
-static bool read_ref(ProtobufCBinaryData ref, struct grant *g)
-{
-    if (ref.len != ID_BYTES)
-        return false;
-    memcpy(g->ref, ref.data, ID_BYTES);
-    return true;
-}
-
-enum err grant_from_given(const Pb__ConsentGiven *b, struct grant *out)
-{
-    assert(b != NULL && out != NULL);
-    memset(out, 0, sizeof(*out));
-    out->kind = GRANT_GIVEN;
-    bool ok = b->n_recipient > 0 && b->n_classes > 0 &&
-              read_ref(b->consent_ref, out) &&
-              copy_name(out->purpose, sizeof(out->purpose), b->purpose) &&
-              read_recipients(b->recipient, b->n_recipient, out) &&
-              read_classes(b->classes, b->n_classes, out) && read_days(b, out);
-    return ok ? ERR_OK : ERR_VAL_CONSENT_SCOPE;
-}
-
-enum err grant_from_refused(const Pb__ConsentRefused *b, uint64_t now_ms,
-                            struct grant *out)
-{
-    assert(b != NULL && out != NULL);
-    memset(out, 0, sizeof(*out));
-    out->kind = GRANT_REFUSED;
-    out->from_day = japan_day(now_ms);
-    out->to_day = INT32_MAX;
-    bool ok = read_ref(b->consent_ref, out) &&
-              copy_name(out->purpose, sizeof(out->purpose), b->purpose) &&
-              read_recipients(b->recipient, b->n_recipient, out) &&
-              read_classes(b->classes, b->n_classes, out);
-    return ok ? ERR_OK : ERR_VAL_CONSENT_SCOPE;
+    int64_t ms = (int64_t)day * (int64_t)DAY_MS - (int64_t)JAPAN_MS;
+    return ms > 0 ? (uint64_t)ms : 0;
 }
 
 static bool on_day(const struct grant *g, int32_t day)
@@ -215,10 +115,24 @@ static bool about(const struct grant *g, const struct agency *a,
            grant_names(g, a);
 }
 
+/* The person's side lets the recipient be told anything at all for it. */
+static bool person_names(const struct grant *g, size_t n,
+                         const struct agency *a, const char *purpose,
+                         uint64_t now_ms)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!g[i].third && grant_in_force(&g[i], now_ms) &&
+            strcmp(g[i].purpose, purpose) == 0 && grant_names(&g[i], a))
+            return true;
+    return false;
+}
+
 int consent_covering(const struct grant *g, size_t n, const struct agency *a,
                      const char *purpose, unsigned cls, bool third,
                      uint64_t now_ms)
 {
+    if (third && !person_names(g, n, a, purpose, now_ms))
+        return -1;
     for (size_t i = 0; i < n; i++)
         if (g[i].third == third && grant_in_force(&g[i], now_ms) &&
             about(&g[i], a, purpose, cls))
@@ -279,8 +193,8 @@ int consent_refusing(const struct grant *g, size_t n, const struct agency *a,
     struct matter m = {a, purpose, cls, third, now_ms};
     int32_t day = japan_day(now_ms);
     for (size_t i = 0; i < n; i++)
-        if (says_no(&g[i], day) && about(&g[i], a, purpose, cls) &&
-            !answered(g, n, &g[i], &m))
+        if (says_no(&g[i], day) && (third || !g[i].third) &&
+            about(&g[i], a, purpose, cls) && !answered(g, n, &g[i], &m))
             return (int)i;
     return -1;
 }

@@ -35,7 +35,8 @@ struct grant {
     char collector[AGENCY_MAX]; /* who recorded it; told of its end */
     uint64_t leaf;              /* its leaf in the log */
     uint64_t withdrawn_leaf;    /* the leaf that took it back; 0: none */
-    uint64_t until_leaf;        /* the leaf that replaced it; 0: none */
+    uint64_t until_leaf;        /* the leaf that ended it when it was replaced,
+                                   just before or at its successor's; 0: none */
 };
 enum grant_state {
     STATE_GIVEN,
@@ -50,23 +51,51 @@ enum grant_state grant_state(const struct grant *g, uint64_t now_ms);
  * n; returns how many there were, in the order of all. */
 size_t grants_at(const struct grant *all, size_t n, uint64_t leaf,
                  struct grant *out);
-/* Reads the body of CONSENT_GIVEN / CONSENT_REFUSED. ERR_VAL_CONSENT_SCOPE. */
+/* Days are counted in Japan. */
+int32_t japan_day(uint64_t now_ms);
+uint64_t japan_day_begins(int32_t day);
+
+/* What a consent is held against when it is recorded. */
+struct grant_terms {
+    uint64_t now_ms;
+    uint64_t third;                 /* classes of third persons' data */
+    int64_t longest_days;           /* from its first day, or from today */
+    const struct agency *collector; /* records it */
+};
+/* Reads the body of CONSENT_GIVEN. ERR_VAL_CONSENT_SCOPE: not one purpose,
+ * recipients by name or by role in one municipality, kinds of data and a last
+ * day; _LONG; _GIVER: family of an adult, a representative without the paper,
+ * nobody; _MINOR: not asked, or disagrees; _THIRD: a third person's data mixed
+ * with others'; _EVIDENCE: no method, no text explained, no paper - who records
+ * a consent that names itself needs the signed paper, by its hash. */
 enum err grant_from_given(const Pb__ConsentGiven *b,
+                          const struct grant_terms *t,
                           struct grant *out) MUST_CHECK;
-enum err grant_from_refused(const Pb__ConsentRefused *b, uint64_t now_ms,
+/* Of CONSENT_REFUSED, which needs no more than a purpose. ref (16 bytes) is
+ * its number when the body has none: the event's. */
+enum err grant_from_refused(const Pb__ConsentRefused *b, const uint8_t *ref,
+                            const struct grant_terms *t,
                             struct grant *out) MUST_CHECK;
+/* Of CONSENT_DEFERRED: to_day is the day to ask again. */
+enum err grant_from_deferred(const Pb__ConsentDeferred *b, const uint8_t *ref,
+                             const struct grant_terms *t,
+                             struct grant *out) MUST_CHECK;
 /* In force now: given, not withdrawn, inside its dates; a withdrawn consent
  * acts as a refusal of exactly what it had covered. */
 bool grant_in_force(const struct grant *g, uint64_t now_ms);
 bool grant_names(const struct grant *g, const struct agency *a);
 /* -1 or the index of the first grant in force that covers it. third: the class
- * is a third person's data, which needs a grant of a third person; any other
+ * is a third person's data, which needs a grant of a third person and, beside
+ * it, any grant of the person's side that names a for the purpose; any other
  * class needs one of the person's side. */
 int consent_covering(const struct grant *g, size_t n, const struct agency *a,
                      const char *purpose, unsigned cls, bool third,
                      uint64_t now_ms);
-/* -1 or the index of a live refusal or withdrawal that covers it. A later
- * consent for the same purpose supersedes an earlier refusal (by leaf). */
+/* -1 or the index of a live refusal or withdrawal that covers it. A consent
+ * in force whose leaf is later than the no lifts it for what it covers itself,
+ * on the same side; a person's no to everything is lifted for third persons'
+ * classes by any later consent of the person to a for the purpose. A third
+ * person's no speaks for those classes only. */
 int consent_refusing(const struct grant *g, size_t n, const struct agency *a,
                      const char *purpose, unsigned cls, bool third,
                      uint64_t now_ms);

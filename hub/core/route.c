@@ -325,12 +325,23 @@ static void decide(const struct facts *f, const struct question *q,
  * name (glass.c), and so knows already. */
 #define CARE_ANSWERED 1428
 
-/* The sender's signed header may not reach this role. */
+bool route_about_nobody(const struct schema_message *m)
+{
+    const uint64_t nobody = class_bit(PB__DATA_CLASS__G_META) |
+                            class_bit(PB__DATA_CLASS__G_STAT) |
+                            class_bit(PB__DATA_CLASS__G_ISSUE) |
+                            class_bit(PB__DATA_CLASS__G_VACANCY);
+    const uint64_t meta = class_bit(PB__DATA_CLASS__G_META);
+    return (m->class_mask & ~nobody) == 0 && (m->class_mask & ~meta) != 0;
+}
+
+/* The sender's signed header may not reach this role. It tells of a hospital,
+ * and with the person's data it would tell of an admission. */
 static bool header_hidden(const struct facts *f,
                           const struct schema_message *type, const char *role)
 {
     return f->sender != NULL && type->event != CARE_ANSWERED &&
-           is_hospital(f->sender->agency) &&
+           !route_about_nobody(type) && is_hospital(f->sender->agency) &&
            (policy_ceiling(f->policy, role) &
             class_bit(PB__DATA_CLASS__G_ADM)) == 0;
 }

@@ -10,13 +10,11 @@
  * A case the sender has no part in answers exactly like one that does not
  * exist (I-13). */
 #include "hub/core/flow.h"
+#include "hub/core/person.h"
 #include "hub/core/route.h"
 #include "proto/wire/unpack.h"
 #include <assert.h>
 #include <string.h>
-
-#define DAY_MS (INT64_C(24) * 3600 * 1000)
-#define JST_MS (INT64_C(9) * 3600 * 1000)
 
 /* ---- who may send what ---- */
 
@@ -46,110 +44,6 @@ static enum err check_sender(const struct facts *f, const struct event *e)
     if (roles == NULL || !has_one_of(f->sender->agency, roles))
         return ERR_EVT_ROLE;
     return ERR_OK;
-}
-
-/* ---- consent ---- */
-
-static const struct grant *grant_of(const struct facts *f,
-                                    ProtobufCBinaryData ref)
-{
-    for (size_t i = 0; i < f->grant_count; i++)
-        if (ref.len == ID_BYTES &&
-            memcmp(f->grants[i].ref, ref.data, ID_BYTES) == 0)
-            return &f->grants[i];
-    return NULL;
-}
-
-/* A role nobody can have would make a refusal that protects from nothing. */
-static enum err check_scope(const struct facts *f, const struct grant *g)
-{
-    if (!policy_knows_purpose(f->policy, g->purpose))
-        return ERR_EVT_PURPOSE;
-    for (size_t i = 0; i < g->to_count; i++)
-        if (g->to[i].agency[0] == '\0' &&
-            !policy_knows_role(f->policy, g->to[i].role))
-            return ERR_EVT_RECIPIENT;
-    return grant_of(f, pb_borrow(slice_of(g->ref, ID_BYTES))) == NULL
-               ? ERR_OK
-               : ERR_CONFLICT;
-}
-
-/* The first moment after a day in Japan. */
-static uint64_t end_of_day(int32_t day)
-{
-    int64_t ms = ((int64_t)day + 1) * DAY_MS - JST_MS;
-    return ms > 0 ? (uint64_t)ms : 0;
-}
-
-static void give(const struct facts *f, const struct event *e, uint64_t now_ms,
-                 struct effects *fx)
-{
-    const Pb__ConsentGiven *b = (const Pb__ConsentGiven *)e->body;
-    fx->refuse = grant_from_given(b, &fx->grant);
-    if (fx->refuse == ERR_OK)
-        fx->refuse = check_scope(f, &fx->grant);
-    if (fx->refuse != ERR_OK)
-        return;
-    fx->grant_change = GRANT_ADD;
-    if (b->has_supersedes && b->supersedes.len == ID_BYTES)
-        memcpy(fx->supersedes, b->supersedes.data, ID_BYTES);
-    if (end_of_day(fx->grant.to_day) > now_ms)
-        flow_start(fx, DEADLINE_CONSENT_END, end_of_day(fx->grant.to_day),
-                   fx->grant.ref);
-}
-
-static void refuse_consent(const struct facts *f, const struct event *e,
-                           uint64_t now_ms, struct effects *fx)
-{
-    const Pb__ConsentRefused *b = (const Pb__ConsentRefused *)e->body;
-    fx->refuse = grant_from_refused(b, now_ms, &fx->grant);
-    if (fx->refuse == ERR_OK)
-        fx->refuse = check_scope(f, &fx->grant);
-    if (fx->refuse == ERR_OK)
-        fx->grant_change = GRANT_ADD;
-}
-
-/* A withdrawal that names nothing known is refused at once: taken for done, it
- * would leave a consent standing that the person believes ended. */
-static void withdraw(const struct facts *f, const struct event *e,
-                     uint64_t now_ms, struct effects *fx)
-{
-    const Pb__ConsentWithdrawn *b = (const Pb__ConsentWithdrawn *)e->body;
-    (void)now_ms;
-    if (b->all) {
-        fx->grant_change = GRANT_WITHDRAW_ALL;
-        return;
-    }
-    const struct grant *g = grant_of(f, b->consent_ref);
-    if (!b->has_consent_ref)
-        fx->refuse = ERR_VAL_REQUIRED;
-    else if (g == NULL || g->kind != GRANT_GIVEN)
-        fx->refuse = ERR_NOT_FOUND;
-    if (fx->refuse != ERR_OK)
-        return;
-    fx->grant_change = GRANT_WITHDRAW;
-    memcpy(fx->grant.ref, g->ref, ID_BYTES);
-    flow_stop(fx, DEADLINE_CONSENT_END, g->ref);
-}
-
-static bool about_consent(const struct event *e)
-{
-    const ProtobufCMessageDescriptor *d = e->schema->descriptor;
-    return d == &pb__consent_given__descriptor ||
-           d == &pb__consent_refused__descriptor ||
-           d == &pb__consent_withdrawn__descriptor;
-}
-
-static void change_consent(const struct facts *f, const struct event *e,
-                           uint64_t now_ms, struct effects *fx)
-{
-    const ProtobufCMessageDescriptor *d = e->schema->descriptor;
-    if (d == &pb__consent_given__descriptor)
-        give(f, e, now_ms, fx);
-    else if (d == &pb__consent_refused__descriptor)
-        refuse_consent(f, e, now_ms, fx);
-    else if (d == &pb__consent_withdrawn__descriptor)
-        withdraw(f, e, now_ms, fx);
 }
 
 /* ---- the case ---- */
@@ -205,7 +99,8 @@ static enum err find_flow(const struct facts *f, const struct event *e,
     if (f->case_known && f->state != NULL)
         return known_case(f, e, flow);
     if (flow_free(e->schema->event))
-        return names_person(e) ? ERR_OK : ERR_EVT_TOKEN;
+        return names_person(e) || route_about_nobody(e->schema) ? ERR_OK
+                                                                : ERR_EVT_TOKEN;
     *flow = flow_opening(e->schema->event);
     if (*flow == NULL)
         return names_case(e) ? ERR_FLOW_CASE : ERR_EVT_TOKEN;
@@ -254,8 +149,8 @@ static void run(const struct facts *f, const struct event *e, uint64_t now_ms,
         fx->refuse = find_flow(f, e, &flow);
     /* What a person said is for the hub alone, which tells the holders. A wish
      * by role is not even looked up: the receipt would list whom the consents
-     * of that person name. */
-    if (fx->refuse == ERR_OK && !about_consent(e))
+     * of that person name, or where the person is. */
+    if (fx->refuse == ERR_OK && !person_event(e))
         route_meant(f, e, now_ms, fx);
     if (fx->refuse != ERR_OK)
         return;
@@ -263,7 +158,7 @@ static void run(const struct facts *f, const struct event *e, uint64_t now_ms,
         move_case(f, e, flow, now_ms, fx);
         return;
     }
-    change_consent(f, e, now_ms, fx);
+    person_change(f, e, now_ms, fx);
     if (fx->refuse == ERR_OK)
         glass_event(f, e, now_ms, fx);
     if (fx->refuse == ERR_OK)
@@ -307,6 +202,7 @@ void step_deadline(const struct facts *f, enum deadline_kind kind,
     effects_clear(out);
     if (kind == DEADLINE_GLASS_END || kind == DEADLINE_GLASS_REVIEW)
         glass_due(f, kind, ref, out);
+    person_due(f, kind, ref, out);
     if (!f->case_known || f->state == NULL)
         return;
     const struct flow *flow = flow_named(f->state->flow);

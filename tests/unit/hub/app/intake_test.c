@@ -635,13 +635,13 @@ static void a_new_consent_ends_the_one_it_replaces(void **state)
     struct client *p1 = client(r, "p1");
     assert_string_equal(give(p1, "person", "old", P1, "P_TRA"), "");
     assert_string_equal(give_as(p1, "person", "new", P1, "P_TRA", "nothing"),
-                        "E-NF-001");
+                        "E-VAL-024");
     assert_string_equal(give_as(p1, "person", "new", P1, "P_TRA", "old"), "");
     assert_int_equal(count_leaves(r, PB__LEAF_KIND__CONSENT_GRANT), 2);
     assert_int_equal(count_leaves(r, PB__LEAF_KIND__CONSENT_REVOKE), 1);
-    /* it is over: to withdraw it again finds nothing */
-    assert_string_equal(withdraw(p1, "person", "old"), "E-NF-001");
-    assert_string_equal(withdraw(p1, "person", "new"), "");
+    /* to withdraw what was replaced means what took its place */
+    assert_string_equal(withdraw(p1, "person", "old"), "");
+    assert_string_equal(withdraw(p1, "person", "new"), "E-NF-001");
     assert_string_equal(withdraw(p1, "person", NULL), "E-NF-001");
     assert_string_equal(give(p1, "person", "new", P1, "P_TRA"), "E-CNF-001");
 }

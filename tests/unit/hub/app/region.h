@@ -604,7 +604,8 @@ static inline const char *give_as(struct client *c, const char *person,
     Pb__ConsentRecipient to = PB__CONSENT_RECIPIENT__INIT, *list[] = {&to};
     Pb__Date from = PB__DATE__INIT, end = PB__DATE__INIT;
     Pb__DataClass classes[CLASS_MAX];
-    uint8_t id[16], old[16];
+    uint8_t id[16], old[16], paper[32] = {1};
+    uint64_t third = policy_third(c->r->hub->policy);
     char today[16], later[16];
     struct sent s;
     token_of(id, ref);
@@ -619,11 +620,14 @@ static inline const char *give_as(struct client *c, const char *person,
     b.n_recipient = 1;
     b.recipient = list;
     for (unsigned k = 1; k < CLASS_MAX; k++)
-        if (class_name(k)[0] != '\0')
+        if (class_name(k)[0] != '\0' && (third & class_bit(k)) == 0)
             classes[b.n_classes++] = (Pb__DataClass)k;
     b.classes = classes;
     b.giver = PB__CONSENT_GIVER__SELF;
     b.method = PB__CONSENT_METHOD__PAPER;
+    b.has_paper_sha256 = 1;
+    b.paper_sha256 = (ProtobufCBinaryData){sizeof(paper), paper};
+    b.text_version = (char *)(uintptr_t) "2026-04";
     b.valid_from = &from;
     b.valid_to = &end;
     if (supersedes != NULL) {

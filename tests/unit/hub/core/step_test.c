@@ -5,6 +5,7 @@
 static struct world *w;
 static uint8_t ref[ID_BYTES] = {7};
 static uint8_t unknown[ID_BYTES] = {8};
+static uint8_t hash[32] = {9};
 
 union body {
     ProtobufCMessage base;
@@ -200,6 +201,12 @@ static void write_paper(struct paper *p)
     p->given.recipient = p->list;
     p->given.classes = p->cls;
     p->given.valid_to = &p->until;
+    p->given.has_giver = p->given.has_method = true;
+    p->given.has_paper_sha256 = true;
+    p->given.giver = PB__CONSENT_GIVER__SELF;
+    p->given.method = PB__CONSENT_METHOD__PAPER;
+    p->given.paper_sha256 = (ProtobufCBinaryData){sizeof(hash), hash};
+    p->given.text_version = (char *)(uintptr_t) "2026-04";
 }
 
 static void give(struct paper *p, const char *from)
@@ -221,7 +228,8 @@ static void a_consent_becomes_a_grant_and_a_deadline(void **state)
     assert_memory_equal(w->fx->grant.ref, ref, ID_BYTES);
     assert_string_equal(w->fx->grant.purpose, "P_TRA");
     assert_string_equal(w->fx->grant.to[0].agency, code_of("P1"));
-    assert_int_equal(w->fx->deadline_count, 1);
+    assert_int_equal(w->fx->deadline_count, 2);
+    assert_int_equal(w->fx->deadline[1].kind, DEADLINE_CONSENT_REMIND);
     assert_int_equal(w->fx->deadline[0].kind, DEADLINE_CONSENT_END);
     assert_true(w->fx->deadline[0].start);
     assert_memory_equal(w->fx->deadline[0].ref, ref, ID_BYTES);
@@ -240,7 +248,9 @@ static void a_consent_may_take_the_place_of_another(void **state)
     assert_memory_equal(w->fx->supersedes, (uint8_t[ID_BYTES]){0}, ID_BYTES);
     p.given.has_supersedes = true;
     p.given.supersedes = (ProtobufCBinaryData){ID_BYTES, unknown};
+    memcpy(world_consent(w, "P_TRA", "N1")->ref, unknown, ID_BYTES);
     give(&p, "H1");
+    assert_int_equal(w->fx->refuse, ERR_OK);
     assert_memory_equal(w->fx->supersedes, unknown, ID_BYTES);
 }
 
@@ -332,9 +342,11 @@ static void a_withdrawal_ends_what_it_names(void **state)
         if (WITHDRAWALS[i].named != KNOWN)
             continue;
         assert_memory_equal(w->fx->grant.ref, ref, ID_BYTES);
-        assert_int_equal(w->fx->deadline_count, 1);
-        assert_false(w->fx->deadline[0].start);
-        assert_memory_equal(w->fx->deadline[0].ref, ref, ID_BYTES);
+        assert_int_equal(w->fx->deadline_count, 3);
+        for (size_t k = 0; k < 3; k++) {
+            assert_false(w->fx->deadline[k].start);
+            assert_memory_equal(w->fx->deadline[k].ref, ref, ID_BYTES);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 #include "hub/core/flow.h"
 #include "hub/core/route.h"
 #include "proto/base/code.h"
+#include "tsunagi/v1/consent.pb-c.h"
 #include "tsunagi/v1/discharge.pb-c.h"
 #include "tsunagi/v1/emergency.pb-c.h"
 #include <setjmp.h>
@@ -32,8 +33,8 @@ struct world {
     size_t glasses;
     const struct glass_actor *actor; /* NULL: nobody acts */
     const char *asker;
-    struct places places;
     bool stranger; /* the sender has no token for the person */
+    struct places places;
     uint64_t now;
     uint32_t made; /* counts event ids */
 };
@@ -155,13 +156,13 @@ static inline struct facts world_facts(struct world *w, const char *from)
         .person_known = true,
         .person_named = !w->stranger,
         .address_protected = w->protected,
+        .places = w->places,
         .grants = w->grant,
         .grant_count = w->grants,
         .glass = w->glass,
         .glass_count = w->glasses,
         .actor = w->actor,
         .asker = w->asker != NULL ? code_of(w->asker) : NULL,
-        .places = w->places,
         .case_known = w->case_known,
         .state = w->state,
     };
