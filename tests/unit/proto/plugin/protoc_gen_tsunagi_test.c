@@ -192,7 +192,8 @@ static void folder_make(char folder[32])
 static void folder_remove(const char *folder)
 {
     static const char *const NAMES[] = {
-        "tsunagi/v1/bad.proto", "tsunagi/v1/options.proto", "schema_tables.c"};
+        "tsunagi/v1/bad.proto", "tsunagi/v1/options.proto",
+        "tsunagi/v1/state.proto", "schema_tables.c"};
     char path[128];
     for (size_t i = 0; i < NELEM(NAMES); i++) {
         snprintf(path, sizeof(path), "%s/%s", folder, NAMES[i]);
@@ -337,6 +338,37 @@ static void the_digest_follows_meaning_and_not_layout(void **state)
     buf_fini(&c);
 }
 
+/* The tables of wire.proto and of a state.proto with this in it. */
+static void with_state(const char *schema, struct buf *tables)
+{
+    char folder[32], path[64];
+    struct buf text = {0}, answer = {0};
+    folder_make(folder);
+    buf_adds(&text, PROTO2);
+    buf_adds(&text, schema);
+    write_file(folder, "tsunagi/v1/state.proto", buf_slice(&text));
+    if (!run(folder, "proto", "tsunagi/v1/wire.proto tsunagi/v1/state.proto",
+             &answer))
+        fail_msg("%s", (char *)answer.p);
+    snprintf(path, sizeof(path), "%s/schema_tables.c", folder);
+    assert_int_equal(file_read(path, 1 << 20, tables), ERR_OK);
+    folder_remove(folder);
+    buf_fini(&text);
+    buf_fini(&answer);
+}
+
+static void what_never_travels_is_not_in_the_digest(void **state) /* W-002 */
+{
+    (void)state;
+    struct buf a = {0}, b = {0};
+    with_state("message Kept { optional string a = 1; }", &a);
+    with_state("message Kept { optional bytes b = 2; }", &b);
+    assert_string_equal(digest_of(&a), digest_of(&b));
+    assert_non_null(strstr((char *)a.p, "pb__kept__descriptor"));
+    buf_fini(&a);
+    buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +377,7 @@ int main(void)
         cmocka_unit_test(proto3_and_other_packages_are_refused),
         cmocka_unit_test(a_class_without_a_bit_in_the_mask_is_refused),
         cmocka_unit_test(the_digest_follows_meaning_and_not_layout),
+        cmocka_unit_test(what_never_travels_is_not_in_the_digest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
