@@ -144,6 +144,27 @@ static tsunagi_code read_msh(struct reading *rd)
 
 /* ---- PID -------------------------------------------------------------------
  */
+/* A number of the person that is a My Number is no mistake to pass over: the
+ * message is refused, and nothing of it is kept. Insurance (IN1, IN2, numbers
+ * of other types in PID-3) is never read. */
+static tsunagi_code refuse_mynumber(struct reading *rd)
+{
+    static const unsigned NUMBERS[] = {2, 3, 4, 18, 19};
+    for (size_t i = 0; i < sizeof(NUMBERS) / sizeof(NUMBERS[0]); i++)
+        for (unsigned k = 1; k <= er7_repetitions(rd->m, rd->pid, NUMBERS[i]);
+             k++) {
+            char *text = NULL;
+            tsunagi_code code =
+                take(rd, rd->pid, "PID", NUMBERS[i], k, 1, &text);
+            if (code == NULL)
+                code = tsunagi_check_code("PERSON", text);
+            free(text);
+            if (code != NULL)
+                return wrong(rd, "PID", NUMBERS[i], code);
+        }
+    return NULL;
+}
+
 static tsunagi_code read_id(struct reading *rd)
 {
     size_t n = er7_repetitions(rd->m, rd->pid, 3);
@@ -271,7 +292,9 @@ static tsunagi_code read_phone(struct reading *rd)
 
 static tsunagi_code read_pid(struct reading *rd)
 {
-    tsunagi_code code = read_id(rd);
+    tsunagi_code code = refuse_mynumber(rd);
+    if (code == NULL)
+        code = read_id(rd);
     if (code == NULL)
         code = read_name(rd);
     if (code == NULL)
@@ -321,6 +344,9 @@ static tsunagi_code read_pv1(struct reading *rd)
         return code;
     if (strlen(a->visit) > ID_MAX)
         return wrong(rd, "PV1", 19, "E-HL7-005");
+    code = tsunagi_check_code("PERSON", a->visit);
+    if (code != NULL)
+        return wrong(rd, "PV1", 19, code);
     a->inpatient = is(kind, "I");
     if (a->kind == ADT_ADMIT && a->ward[0] == '\0')
         return missing(rd, rd->pv1, "PV1", 3);

@@ -4,7 +4,9 @@
  * field they fill, and the words that stand for codes. A cell is checked here
  * as far as can be (dates, codes with check digits, words, damage by a
  * spreadsheet), so that a wrong file is refused before its first row is sent.
- * Headings follow the labels of the schemas. */
+ * Headings follow the labels of the schemas. Columns with numbers of the health
+ * insurance are known and dropped unread: nobody may ask for them here (Health
+ * Insurance Act art. 194-2), and exports often have them. */
 #include "adapters/hospital/form.h"
 #include "adapters/connect/csv.h"
 #include <assert.h>
@@ -36,7 +38,11 @@ static const struct word FORM[] = {
     {"SOCHI_CEASE", "症状消退届|消退届|措置入院者の症状消退届"},
     {"PERIODIC", "定期病状報告|定期報告"}, {0}};
 static const struct word GIVER[] = {
-    {"SELF", "本人"}, {"STATUTORY_REP", "法定代理人"}, {"PARENT", "親権者"}, {0}};
+    {"SELF", "本人"}, {"STATUTORY_REP", "法定代理人"}, {"PARENT", "親権者"},
+    {"THIRD_PERSON", "第三者|第三者(自分の情報)|第三者（自分の情報）|家族|緊急連絡先の人"}, {0}};
+static const struct word MINOR_VIEW[] = {
+    {"MINOR_AGREES", "本人も同意|賛成|同意"}, {"MINOR_DISAGREES", "本人は反対|反対"},
+    {"MINOR_CANNOT_SAY", "本人は意思を示せない|示せない"}, {0}};
 static const struct word METHOD[] = {
     {"PAPER", "書面"}, {"ELECTRONIC_SIGN", "電子署名"},
     {"ORAL_RECORDED", "口頭|口頭(記録あり)|口頭（記録あり）"}, {0}};
@@ -71,7 +77,8 @@ static const struct word FLAG[] = {
 
 /* ---- headings ------------------------------------------------------------- */
 enum cell_kind {
-    TEXT, DATE, CHOICE, PERSON, ADMITTED, VISIT, TO, RECIPIENTS, CLASS_LIST, REF
+    TEXT, DATE, CHOICE, PERSON, ADMITTED, VISIT, TO, RECIPIENTS, CLASS_LIST, REF,
+    PAPER, DROPPED
 };
 
 struct column {
@@ -109,7 +116,15 @@ static const struct column CONSENT[] = {
     {"方法|method", CHOICE, "method", false, METHOD},
     {"いつから|valid_from", DATE, "valid_from", false, NULL},
     {"いつまで|valid_to", DATE, "valid_to", true, NULL},
-    {"説明文の版|text_version", TEXT, "text_version", false, NULL}, {0}};
+    {"説明文の版|text_version", TEXT, "text_version", false, NULL},
+    {"同意書の控え|同意書|paper", PAPER, "paper_sha256", false, NULL},
+    {"代理権を示す書類|代理権の書類|authority", PAPER, "authority_sha256", false, NULL},
+    {"除く機関|except", RECIPIENTS, "except", false, NULL},
+    {"未成年|minor", CHOICE, "minor", false, FLAG},
+    {"未成年の本人の意見|本人の意見|minor_view", CHOICE, "minor_view", false, MINOR_VIEW},
+    {"説明した言語・手段|言語|language", TEXT, "language", false, NULL},
+    {"判断能力の記録|capacity_note", TEXT, "capacity_note", false, NULL},
+    {"置き換える同意|supersedes", REF, "supersedes", false, NULL}, {0}};
 static const struct column REFUSAL[] = {
     WHO, STAY(NULL),
     {"目的|purpose", CHOICE, "purpose", true, PURPOSE},
@@ -170,6 +185,12 @@ static const struct column STATUS_START[] = {
     {"満了日|period_end_on", DATE, "period_end_on", false, NULL},
     {"34条による移送|transfer34", CHOICE, "transfer34", false, FLAG},
     {"退院後生活環境相談員|counsellor_name", TEXT, "counsellor_name", false, NULL}, NOTE, {0}};
+
+static const struct column INSURANCE = {
+    "保険者番号|被保険者番号|被保険者記号番号|被保険者証記号番号|被保険者等記号・番号|"
+    "記号・番号|記号番号|被保険者記号|記号|番号|枝番|公費負担者番号|公費受給者番号|"
+    "insurer|insured_id|insurance",
+    DROPPED, NULL, false, NULL};
 
 /* The first kind whose key heading is there. */
 static const struct kind {
@@ -353,8 +374,8 @@ static tsunagi_code add_to(struct form_event *e, const char *item)
 }
 
 /* Recipients of a consent are content, not addressees. */
-static tsunagi_code add_consent_to(struct form_event *e, const char *item,
-                                   unsigned index)
+static tsunagi_code add_consent_to(struct form_event *e, const char *field,
+                                   const char *item, unsigned index)
 {
     struct form_to to;
     char name[40];
@@ -364,7 +385,7 @@ static tsunagi_code add_consent_to(struct form_event *e, const char *item,
         const char *part, *value;
     } PARTS[] = {{"agency", to.agency}, {"role", to.role}, {"place", to.place}};
     for (size_t i = 0; i < 3 && code == NULL; i++) {
-        snprintf(name, sizeof(name), "recipient[%u].%s", index, PARTS[i].part);
+        snprintf(name, sizeof(name), "%s[%u].%s", field, index, PARTS[i].part);
         if (PARTS[i].value != NULL)
             ok = ok && add_field(e, name, PARTS[i].value);
     }
@@ -409,7 +430,7 @@ static tsunagi_code read_list(struct form_event *e, const struct column *c,
             if (item == NULL)
                 return "E-INT-002";
             code = c->kind == TO           ? add_to(e, item)
-                   : c->kind == RECIPIENTS ? add_consent_to(e, item, index)
+                   : c->kind == RECIPIENTS ? add_consent_to(e, c->field, item, index)
                                            : add_class(e, item, index);
             index++;
             free(item);
@@ -429,6 +450,9 @@ static tsunagi_code read_person(const struct reading *rd, struct form_event *e,
         return "E-CSV-004";
     if (n > 64 || (want > 0 && n != want))
         return "E-VAL-007";
+    tsunagi_code code = tsunagi_check_code("PERSON", cell);
+    if (code != NULL)
+        return code;
     return replace(&e->person, cell) ? NULL : "E-INT-002";
 }
 
@@ -470,6 +494,19 @@ static tsunagi_code read_text(struct form_event *e, const char *field,
     return add_field(e, field, cell) ? NULL : "E-INT-002";
 }
 
+/* A digest as it is, or the name of a scanned file. */
+static tsunagi_code read_paper(const struct reading *rd, struct form_event *e,
+                               const struct column *c, const char *cell)
+{
+    char hex[65];
+    const struct form_rules *r = rd->rules;
+    bool digest = strlen(cell) == 64 &&
+                  cell[strspn(cell, "0123456789abcdefABCDEF")] == '\0';
+    if (!digest && (r->paper == NULL || !r->paper(r->ctx, cell, hex)))
+        return "E-VAL-023";
+    return add_field(e, c->field, digest ? cell : hex) ? NULL : "E-INT-002";
+}
+
 struct stay {
     char admitted[11];
     const char *visit;
@@ -487,7 +524,9 @@ static tsunagi_code read_cell(const struct reading *rd, struct form_event *e,
         return read_stay(e, c, cell, stay->admitted);
     case VISIT:
         stay->visit = cell;
-        return table_damaged(cell, true) ? "E-CSV-004" : NULL;
+        return table_damaged(cell, true)
+                   ? "E-CSV-004"
+                   : tsunagi_check_code("PERSON", cell);
     case DATE:
         return read_date(e, c->field, cell, iso);
     case CHOICE:
@@ -499,6 +538,10 @@ static tsunagi_code read_cell(const struct reading *rd, struct form_event *e,
     case REF:
     case TEXT:
         return read_text(e, c->field, cell);
+    case PAPER:
+        return read_paper(rd, e, c, cell);
+    case DROPPED:
+        return NULL;
     }
     return "E-INT-001";
 }
@@ -667,7 +710,7 @@ static const struct column *column_of(const struct column *columns,
     for (const struct column *c = columns; c->heads != NULL; c++)
         if (among(c->heads, head, strlen(head)))
             return c;
-    return NULL;
+    return among(INSURANCE.heads, head, strlen(head)) ? &INSURANCE : NULL;
 }
 
 static void match_heads(struct reading *rd)
@@ -677,7 +720,8 @@ static void match_heads(struct reading *rd)
         rd->column[col] = column_of(rd->kind->columns, head);
         bool again = false;
         for (size_t i = 0; i < col; i++)
-            again = again || rd->column[i] == rd->column[col];
+            again = again || (rd->column[i] == rd->column[col] &&
+                              rd->column[col] != &INSURANCE);
         if (rd->column[col] == NULL || again)
             fault(rd, "E-CSV-003", 1, col + 1, "");
     }

@@ -47,11 +47,17 @@ struct form_faults {
 
 struct form_rules {
     unsigned person_digits; /* length of patient numbers; 0: any */
+    /* The SHA-256 in hex of a paper by its file name; false: there is none.
+     * NULL: papers are given by their hash only. */
+    bool (*paper)(void *ctx, const char *name, char hex[65]);
+    void *ctx;
 };
 
 /* NULL and *out (form_free), or the first fault's code, all in faults.
  * Codes of csv.h; E-CSV-003 a heading no form has, or one missing; E-CSV-004
- * damage by a spreadsheet; E-VAL-012 an empty required cell; E-VAL-*. */
+ * damage by a spreadsheet; E-VAL-012 an empty required cell; E-VAL-009 a My
+ * Number for a person's number; E-VAL-023 a paper that is not there; E-VAL-*.
+ * Columns of health insurance (保険者番号 ...) are dropped unread. */
 tsunagi_code form_read(const uint8_t *bytes, size_t n,
                        const struct form_rules *rules, struct form **out,
                        struct form_faults *faults);

@@ -8,6 +8,8 @@
  *   mllp_idle_s   300
  *   hl7_folder    folder of one-message files; absent: none
  *   forms         "forms", folder of CSV forms (form.h)
+ *   papers        "papers", folder of scanned consent forms that CSV rows name;
+ *                 only their SHA-256 is ever sent
  *   facility      what MSH-4 must be; default: the agency's own number
  *   processing_id "P": what MSH-11 must be
  *   hospital_name as written in events
@@ -18,6 +20,7 @@
 #include "adapters/connect/mllp.h"
 #include "adapters/hospital/adt.h"
 #include "adapters/hospital/form.h"
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -30,6 +33,7 @@ struct hospital {
     struct mllp *mllp;
     struct folder *hl7, *forms;
     const char *facility, *processing, *name;
+    char *papers;
     struct form_rules rules;
     bool case_by_date;
 };
@@ -310,6 +314,7 @@ static void close_hospital(void *self)
     folder_close(&h->hl7);
     folder_close(&h->forms);
     inbox_close(&h->inbox);
+    free(h->papers);
     free(h);
 }
 
@@ -327,6 +332,35 @@ static const char *option(struct tsunagi_host *host, const char *key,
     return value == NULL ? fallback : value;
 }
 
+static bool digest(FILE *f, char hex[65])
+{
+    uint8_t part[16384], hash[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256_state s;
+    size_t n;
+    crypto_hash_sha256_init(&s);
+    while ((n = fread(part, 1, sizeof(part), f)) > 0)
+        crypto_hash_sha256_update(&s, part, n);
+    crypto_hash_sha256_final(&s, hash);
+    sodium_bin2hex(hex, 65, hash, sizeof(hash));
+    return ferror(f) == 0;
+}
+
+/* A name is of that folder, never a path out of it. */
+static bool paper_digest(void *ctx, const char *name, char hex[65])
+{
+    struct hospital *h = ctx;
+    char *path = NULL;
+    if (h->papers == NULL || name[0] == '.' || strchr(name, '/') != NULL ||
+        asprintf(&path, "%s/%s", h->papers, name) < 0)
+        return false;
+    FILE *f = fopen(path, "rbe");
+    free(path);
+    bool ok = f != NULL && digest(f, hex);
+    if (f != NULL)
+        fclose(f);
+    return ok;
+}
+
 static void read_options(struct hospital *h)
 {
     const char *agency = tsunagi_agency(h->host);
@@ -335,6 +369,9 @@ static void read_options(struct hospital *h)
     h->processing = option(h->host, "processing_id", "P");
     h->name = option(h->host, "hospital_name", "");
     h->case_by_date = strcmp(option(h->host, "case_by", "visit"), "date") == 0;
+    h->papers = tsunagi_path(h->host, option(h->host, "papers", "papers"));
+    h->rules.paper = paper_digest;
+    h->rules.ctx = h;
     h->rules.person_digits =
         (unsigned)tsunagi_option_int(h->host, "person_digits", 0);
 }

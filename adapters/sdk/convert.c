@@ -100,16 +100,21 @@ tsunagi_code tsunagi_check_hl7_time(const char *s, char iso[11], uint64_t *ms)
     return code(e);
 }
 
+/* Any number of an agency's own, but never the individual number (Act on My
+ * Number, art. 15, 19, 20). */
+static enum err check_person(struct slice s)
+{
+    return text_has_mynumber(s) ? ERR_VAL_MYNUMBER : ERR_OK;
+}
+
 tsunagi_code tsunagi_check_code(const char *scheme, const char *digits)
 {
     static const struct {
         const char *scheme;
         enum err (*check)(struct slice);
-    } CHECKS[] = {{"LG", code_check_lg},
-                  {"KOKUHO", code_check_kokuho},
-                  {"MI", code_check_medical},
-                  {"WO", code_check_office},
-                  {"MUNI5", code_check_muni5}};
+    } CHECKS[] = {{"LG", code_check_lg},       {"KOKUHO", code_check_kokuho},
+                  {"MI", code_check_medical},  {"WO", code_check_office},
+                  {"MUNI5", code_check_muni5}, {"PERSON", check_person}};
     for (size_t i = 0; i < NELEM(CHECKS); i++)
         if (strcmp(CHECKS[i].scheme, scheme) == 0)
             return code(CHECKS[i].check(slice_str(digits)));

@@ -8,6 +8,7 @@
 #include "adapters/sdk/draft.h"
 #include "adapters/sdk/field.h"
 #include "proto/base/clock.h"
+#include "proto/base/text.h"
 #include "proto/wire/event.h"
 #include "proto/wire/json.h"
 #include "proto/wire/unpack.h"
@@ -121,6 +122,8 @@ static void token(struct tsunagi_draft *d, const char *what, const char *local,
 
 void tsunagi_person(struct tsunagi_draft *d, const char *local_id)
 {
+    if (local_id != NULL && text_has_mynumber(slice_str(local_id)))
+        d->failed = ERR_VAL_MYNUMBER;
     token(d, "person", local_id, d->person, &d->has_person);
 }
 

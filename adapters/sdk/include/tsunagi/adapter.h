@@ -52,7 +52,7 @@ tsunagi_code tsunagi_set(struct tsunagi_draft *d, const char *field,
 /* The whole body at once, as JSON. */
 tsunagi_code tsunagi_set_json(struct tsunagi_draft *d, const char *json);
 /* Whom it is about, by this agency's own numbers (never sent: a keyed token
- * is). case_key: what belongs together, "admission 0000123456 2026-04-01". */
+ * is; a My Number is refused at submit). case_key: what belongs together, "admission 0000123456 2026-04-01". */
 void tsunagi_person(struct tsunagi_draft *d, const char *local_id);
 void tsunagi_case(struct tsunagi_draft *d, const char *case_key);
 /* Or by tokens that came with a delivery (32 hex digits). */
@@ -106,7 +106,8 @@ tsunagi_code tsunagi_check_date(const char *utf8, char iso[11]);
 /* "YYYYMMDD" and longer HL7 times; iso gets the date. */
 tsunagi_code tsunagi_check_hl7_time(const char *s, char iso[11], uint64_t *ms);
 tsunagi_code tsunagi_check_code(const char *scheme, const char *digits);
-/* scheme: LG KOKUHO MI WO MUNI5 */
+/* scheme: LG KOKUHO MI WO MUNI5; PERSON: an agency's own number of a person,
+ * which must not be a My Number (E-VAL-009) */
 
 /* ---- the loop ---- */
 /* Calls ready(self, fd) when fd is readable, until it is unwatched. */

@@ -104,6 +104,12 @@ static const struct {
      UTF8("ADT^A01", "8") EVN
      "PID|1||7^^^^PI||A\\T\\B^C\r" STAY("", "20260401", ""),
      ADT_ADMIT, "A&B C", NULL, NULL, NULL, NULL, NULL, NULL},
+    {"an insurance number is not the patient's",
+     UTF8("ADT^A01", "9") EVN
+     "PID|1||39130001:12-34:5678^^^^HC~77^^^^PI~99^^^^SS||架空^花子\r" STAY(
+         "", "20260401", ""),
+     ADT_ADMIT, "架空 花子", NULL, NULL, NULL, NULL, NULL,
+     "admission 77 2026-04-01"},
     {"a Z segment changes nothing",
      UTF8("ADT^A01", "9") EVN PID "ZX1|a|b\r" STAY("", "20260401", ""),
      ADT_ADMIT, "架空 花子", NULL, NULL, NULL, NULL, NULL, NULL},
@@ -177,6 +183,19 @@ static const struct {
     {"no patient number",
      UTF8("ADT^A01", "1") EVN "PID|1||||架空^花子\r" STAY("", "20260401", ""),
      "E-HL7-005", "PID", 3, "AE"},
+    {"a My Number among the person's numbers",
+     UTF8("ADT^A01", "1") EVN
+     "PID|1||77^^^^PI~123456789018^^^^NI||架空^花子\r" STAY("", "20260401", ""),
+     "E-VAL-009", "PID", 3, "AE"},
+    {"a My Number as the patient's number",
+     UTF8("ADT^A01", "1") EVN
+     "PID|1||1234-5678-9018^^^^PI||架空^花子\r" STAY("", "20260401", ""),
+     "E-VAL-009", "PID", 3, "AE"},
+    {"a My Number in PID-19",
+     UTF8("ADT^A01", "1") EVN
+     "PID|1||77^^^^PI||架空^花子||||||||||||||123456789018\r" STAY(
+         "", "20260401", ""),
+     "E-VAL-009", "PID", 19, "AE"},
     {"no name",
      UTF8("ADT^A01", "1") EVN "PID|1||7^^^^PI||\r" STAY("", "20260401", ""),
      "E-HL7-005", "PID", 5, "AE"},
@@ -217,6 +236,7 @@ static void what_is_wrong_is_told_by_code_and_place(void **state)
         if (strstr(answer, want) == NULL || strstr(answer, r.code) == NULL)
             fail_msg("%s: %s", name, answer);
         assert_null(strstr(answer, "花子"));
+        assert_null(strstr(answer, "5678"));
         free(answer);
         adt_fini(&r.a);
     }
@@ -263,6 +283,39 @@ static void a_message_of_basic_data_names_no_stay(void **state)
     assert_null(r.code);
     assert_false(r.a.inpatient);
     assert_null(adt_case_key(&r.a, false));
+    adt_fini(&r.a);
+}
+
+/* Every text of what was read, one after the other. */
+static bool holds(const struct adt *a, const char *text)
+{
+    const char *const ALL[] = {
+        a->control_id, a->facility, a->local_id,   a->kanji,    a->kana,
+        a->birth,      a->postal,   a->address,    a->phone,    a->ward,
+        a->visit,      a->admitted, a->discharged, a->diagnosis};
+    for (size_t i = 0; i < CASE_COUNT(ALL); i++)
+        if (strstr(ALL[i], text) != NULL)
+            return true;
+    return false;
+}
+
+/* Insurer's number, symbol, number, branch; public funds: IN1, IN2, Z. */
+static void insurance_ends_at_the_border(void **state)
+{
+    (void)state;
+    static const char TEXT[] = UTF8("ADT^A01", "1") EVN
+        "PID|1||39130001:12-34:5678^^^^HC~77^^^^PI||架空^花子\r" STAY(
+            "", "20260401",
+            "") "IN1|1|67^国民健康保険^JHSD0001|39130001|||||||12-34|5678|"
+                "20250401|20270331|||||SEL^本人^HL70063\r"
+                "IN2|1||||||||||||||||||||||||||||||||||||||||||||||||||||||||"
+                "||||5678-01\rZIN|39130001\r";
+    static const char *const NUMBERS[] = {"3913", "12-34", "5678", "国民健康"};
+    struct result r = parse(TEXT, strlen(TEXT));
+    assert_null(r.code);
+    for (size_t i = 0; i < CASE_COUNT(NUMBERS); i++)
+        if (holds(&r.a, NUMBERS[i]))
+            fail_msg("%s", NUMBERS[i]);
     adt_fini(&r.a);
 }
 
@@ -330,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_message_cut_before_its_ward_is_refused),
         cmocka_unit_test(names_that_lost_characters_are_flagged),
         cmocka_unit_test(a_message_of_basic_data_names_no_stay),
+        cmocka_unit_test(insurance_ends_at_the_border),
         cmocka_unit_test(the_same_message_again_has_the_same_source),
         cmocka_unit_test(an_answer_names_the_message_it_answers),
     };

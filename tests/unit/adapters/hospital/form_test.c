@@ -12,16 +12,32 @@
     "返事の期限\n"
 #define CONSENT                                                                \
     "患者番号,入院日,目的,渡す先,渡す情報,同意した人,方法,いつから,いつまで\n"
+#define CONSENT2                                                                                             \
+    "患者番号,入院日,目的,渡す先,渡す情報,同意した人,方法,いつから,いつまで," \
+    "説明文の版,同意書の控え,代理権を示す書類,除く機関,未成年,"                    \
+    "未成年の本人の意見,説明した言語・手段,判断能力の記録\n"
 #define FILING                                                                              \
     "患者番号,入院日,氏名,様式,入院形態,入院形態の開始日,満了日," \
     "主たる精神障害\n"
 #define PLAN "患者番号,入院日,氏名,退院予定日,退院後の住所\n"
 
+/* One paper was scanned. */
+static bool scanned(void *ctx, const char *name, char hex[65])
+{
+    (void)ctx;
+    memset(hex, 'a', 64);
+    hex[64] = '\0';
+    return strcmp(name, "同意書1.pdf") == 0;
+}
+
+#define SCANNED                                                                \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 static struct form *read_form(const char *name, const char *text,
                               struct form_faults *faults)
 {
     struct form *f = NULL;
-    const struct form_rules rules = {.person_digits = 10};
+    const struct form_rules rules = {.person_digits = 10, .paper = scanned};
     if (form_read((const uint8_t *)text, strlen(text), &rules, &f, faults) !=
             NULL &&
         name != NULL)
@@ -77,6 +93,56 @@ static const struct {
       {"classes[1]", "G_CONTACT"},
       {"classes[2]", "G_CRISIS"},
       {"method", "PAPER"}}},
+    {"a third person's consent is a row of its own, with its paper",
+     CONSENT2 "0000123456,2026-04-01,緊急,OW-B1-49,緊急連絡先,緊急連絡先の人,"
+              "書面,,2026-10-13,2026-04,同意書1.pdf,,,,,,\n",
+     1,
+     0,
+     "CONSENT_GIVEN",
+     NULL,
+     NULL,
+     {{"giver", "THIRD_PERSON"},
+      {"classes[0]", "G_GUARD"},
+      {"text_version", "2026-04"},
+      {"paper_sha256", SCANNED},
+      {"authority_sha256", NULL}}},
+    {"a minor's parent, and what the minor says",
+     CONSENT2 "0000123456,2026-04-01,緊急,OW-B1-49,氏名,親権者,書面,,"
+              "2026-10-13,2026-04,同意書1.pdf,,,はい,賛成,やさしい日本語,\n",
+     1,
+     0,
+     "CONSENT_GIVEN",
+     NULL,
+     NULL,
+     {{"giver", "PARENT"},
+      {"minor", "true"},
+      {"minor_view", "MINOR_AGREES"},
+      {"language", "やさしい日本語"}}},
+    {"a representative with the paper, all but one agency",
+     CONSENT2 "0000123456,2026-04-01,緊急,R_SHORT@49201,氏名,法定代理人,書面,,"
+              "2026-10-13,2026-04," SCANNED ",同意書1.pdf,WO-4911000018,,,,"
+              "落ち着いて話せた\n",
+     1,
+     0,
+     "CONSENT_GIVEN",
+     NULL,
+     NULL,
+     {{"giver", "STATUTORY_REP"},
+      {"recipient[0].role", "R_SHORT"},
+      {"except[0].agency", "WO-4911000018"},
+      {"authority_sha256", SCANNED},
+      {"capacity_note", "落ち着いて話せた"}}},
+    {"columns of insurance are dropped unread, whatever is in them",
+     "患者番号,保険者番号,入院日,氏名,記号・番号,枝番,退院予定日,"
+     "公費負担者番号\n"
+     "0000123456,4.91E+7,2026-04-01,架空花子,12-34・5678,#N/A,2026-05-28,"
+     "21490000\n",
+     1,
+     0,
+     "DISCHARGE_PLANNED",
+     NULL,
+     NULL,
+     {{"name.kanji", "架空花子"}, {"planned_on", "2026-05-28"}}},
     {"a refusal of everything",
      "患者番号,入院日,目的,渡さない先\n0000123456,2026-04-01,P_PD,\n",
      1,
@@ -211,6 +277,18 @@ static const struct {
      PLAN "4.91E+11,2026-04-01,架空花子,2026-05-28,\n", "E-CSV-004", 2, 1},
     {"a patient number too long",
      PLAN "00000123456,2026-04-01,架空花子,2026-05-28,\n", "E-VAL-007", 2, 1},
+    {"a My Number for a patient's number",
+     "患者番号,入院日,氏名,退院予定日\n"
+     "1234-5678-9018,2026-04-01,架空花子,2026-05-28\n",
+     "E-VAL-007", 2, 1},
+    {"a My Number for a visit",
+     "患者番号,入院番号,氏名,退院予定日\n"
+     "0000123456,123456789018,架空花子,2026-05-28\n",
+     "E-VAL-009", 2, 2},
+    {"a paper that was not scanned",
+     CONSENT2 "0000123456,2026-04-01,緊急,OW-B1-49,氏名,本人,書面,,2026-10-13,"
+              "2026-04,ほか.pdf,,,,,,\n",
+     "E-VAL-023", 2, 11},
     {"an agency in floating point",
      INTRO "0000123456,2026-04-01,架空花子,,,,,,4.931E+09,\n", "E-CSV-004", 2,
      9},
@@ -295,6 +373,39 @@ static void one_wrong_row_refuses_all_and_every_fault_is_told(void **state)
     assert_string_equal(faults.at[1].field, "氏名");
 }
 
+static void no_insurance_number_is_in_any_field(void **state)
+{
+    (void)state;
+    static const char TEXT[] =
+        "患者番号,入院日,氏名,退院予定日,保険者番号,被保険者記号番号,"
+        "被保険者番号,番号,枝番\n"
+        "0000123456,2026-04-01,架空花子,2026-05-28,39137777,7777・7777,7777,"
+        "7777,77\n";
+    struct form_faults faults;
+    struct form *f = read_form("insurance", TEXT, &faults);
+    for (size_t i = 0; i < f->event[0].fields; i++)
+        assert_null(strstr(f->event[0].field[i].value, "777"));
+    assert_null(strstr(f->event[0].case_key, "777"));
+    form_free(&f);
+}
+
+/* Hospitals number patients by twelve digits too; one in eleven of all such
+ * numbers has the check digit of an individual number and is refused. */
+static void a_my_number_is_refused_whatever_the_length_asked(void **state)
+{
+    (void)state;
+    static const char TEXT[] =
+        PLAN "123456789018,2026-04-01,架空花子,2026-05-28,\n";
+    const struct form_rules rules = {.person_digits = 0};
+    struct form_faults faults;
+    struct form *f;
+    assert_string_equal(
+        form_read((const uint8_t *)TEXT, strlen(TEXT), &rules, &f, &faults),
+        "E-VAL-009");
+    assert_string_equal(faults.at[0].field, "患者番号");
+    assert_null(f);
+}
+
 static void faults_stop_at_twenty(void **state)
 {
     (void)state;
@@ -339,6 +450,8 @@ int main(void)
         cmocka_unit_test(rows_become_events),
         cmocka_unit_test(what_is_wrong_is_refused_with_its_place),
         cmocka_unit_test(one_wrong_row_refuses_all_and_every_fault_is_told),
+        cmocka_unit_test(no_insurance_number_is_in_any_field),
+        cmocka_unit_test(a_my_number_is_refused_whatever_the_length_asked),
         cmocka_unit_test(faults_stop_at_twenty),
         cmocka_unit_test(a_consent_has_the_same_number_when_read_again),
     };

@@ -117,6 +117,9 @@ static const struct {
      "{\"type\":\"STAY_OFFERED\",\"case\":\"c\",\"body\":"
      "{\"hold_until_ms\":\"soon\"}}",
      "hold_until_ms", ERR_VAL_TIME},
+    {"an individual number is no number of a person",
+     "{\"type\":\"STAY_OFFERED\",\"person\":\"1234-5678-9018\",\"body\":{}}",
+     "(event)", ERR_VAL_MYNUMBER},
     {"an individual number is refused",
      "{\"type\":\"EMERGENCY_REQUESTED\",\"case\":\"c\",\"to\":[{\"agency\":"
      "\"" SENDER "\",\"purpose\":\"P_EMG\"}],\"body\":{\"registration\":"
