@@ -71,28 +71,32 @@ static enum err leaf_ingest(struct hub *h, struct arrival *a, enum err why)
     return e != ERR_OK ? e : store_leaf(h->store, &l, &a->leaf);
 }
 
-/* The leaf an event about consents or the person adds besides its INGEST; ref
- * NULL: all consents, or none. */
-static enum err leaf_consent(struct hub *h, struct arrival *a,
-                             Pb__LeafKind kind, const uint8_t *consent_ref,
-                             const char *purpose, uint64_t *index)
+/* The leaf an event about consents or the person adds besides its INGEST. */
+static enum err leaf_person(struct hub *h, struct arrival *a, Pb__LeafKind kind,
+                            ProtobufCBinaryData *consent, size_t consents,
+                            const char *purpose, uint64_t *index)
 {
     Pb__AuditLeaf l = leaf_new(h, kind);
     uint8_t handle[16];
-    ProtobufCBinaryData ref = {ID_BYTES, (uint8_t *)(uintptr_t)consent_ref};
     l.has_event_id = 1;
     l.event_id = (ProtobufCBinaryData){ID_BYTES,
                                        (uint8_t *)(uintptr_t)a->ev->event_id.b};
     l.node = (char *)(uintptr_t)a->node->pub.node;
     l.n_ref = 1;
     l.ref = &a->leaf;
-    if (consent_ref != NULL) {
-        l.n_consent = 1;
-        l.consent = &ref;
-    }
+    l.n_consent = consents;
+    l.consent = consent;
     l.purpose = (char *)(uintptr_t)purpose;
     enum err e = leaf_subject(h, a->known.person, &l, handle);
     return e != ERR_OK ? e : store_leaf(h->store, &l, index);
+}
+
+static enum err leaf_consent(struct hub *h, struct arrival *a,
+                             Pb__LeafKind kind, const uint8_t *ref,
+                             const char *purpose, uint64_t *index)
+{
+    ProtobufCBinaryData one = {ID_BYTES, (uint8_t *)(uintptr_t)ref};
+    return leaf_person(h, a, kind, &one, 1, purpose, index);
 }
 
 /* ---- checks that need no facts ---- */
@@ -215,36 +219,56 @@ static enum err keep_event(struct hub *h, struct arrival *a)
     return e != ERR_OK ? e : store_event_put(h->store, s, a->ev->header_sha256);
 }
 
-/* Every consent that stands. Refusals stay: who takes back what was agreed has
- * not agreed to what was refused. */
-static enum err withdraw_all(struct hub *h, const struct known *k,
-                             uint64_t leaf, size_t *n)
+/* A consent taken back: its leaf, its row. */
+static enum err withdraw_one(struct hub *h, struct arrival *a,
+                             const uint8_t *ref, uint64_t leaf)
 {
-    enum err e = ERR_OK;
-    *n = 0;
-    for (size_t i = 0; i < k->grant_count && e == ERR_OK; i++) {
-        size_t one = 0;
-        if (k->grants[i].kind == GRANT_GIVEN)
-            e = store_grant_withdraw(h->store, k->person, k->grants[i].ref,
-                                     leaf, &one);
-        *n += one;
-    }
-    return e;
+    size_t n;
+    enum err e = store_grant_withdraw(h->store, a->known.person, ref, leaf, &n);
+    return e == ERR_OK && n == 0 ? ERR_NOT_FOUND : e;
 }
 
-/* Withdraws one consent, or all of them (ref NULL); cites its leaf. */
-static enum err withdraw(struct hub *h, struct arrival *a, const uint8_t *ref,
-                         uint64_t leaf)
+static enum err withdraw(struct hub *h, struct arrival *a, const uint8_t *ref)
 {
-    struct id person = a->known.person;
-    size_t n;
-    enum err e = ref == NULL
-                     ? withdraw_all(h, &a->known, leaf, &n)
-                     : store_grant_withdraw(h->store, person, ref, leaf, &n);
-    if (e == ERR_OK && n == 0)
-        return ERR_NOT_FOUND;
-    return e != ERR_OK ? e
-                       : sweep_person(h, person, SWEEP_WITHDRAWN, ref, leaf);
+    uint64_t leaf;
+    enum err e =
+        leaf_consent(h, a, PB__LEAF_KIND__CONSENT_REVOKE, ref, NULL, &leaf);
+    if (e == ERR_OK)
+        e = withdraw_one(h, a, ref, leaf);
+    return e != ERR_OK
+               ? e
+               : sweep_person(h, a->known.person, SWEEP_WITHDRAWN, ref, leaf);
+}
+
+/* Leaves name each of them, as many as one holds: the log alone must tell that
+ * none is relied on afterwards. */
+#define REVOKED_AT_ONCE 128
+
+/* Every consent that stands. Refusals stay: who takes back what was agreed has
+ * not agreed to what was refused. */
+static enum err withdraw_all(struct hub *h, struct arrival *a)
+{
+    ProtobufCBinaryData ref[REVOKED_AT_ONCE];
+    uint64_t leaf = 0;
+    size_t at = 0, n = 0;
+    enum err e = ERR_OK;
+    while (at < a->known.grant_count && e == ERR_OK) {
+        for (n = 0; at < a->known.grant_count && n < REVOKED_AT_ONCE; at++) {
+            struct grant *g = &a->known.grants[at];
+            if (g->kind == GRANT_GIVEN && !g->withdrawn && !g->superseded)
+                ref[n++] = (ProtobufCBinaryData){ID_BYTES, g->ref};
+        }
+        if (n > 0)
+            e = leaf_person(h, a, PB__LEAF_KIND__CONSENT_REVOKE, ref, n, NULL,
+                            &leaf);
+        for (size_t i = 0; i < n && e == ERR_OK; i++)
+            e = withdraw_one(h, a, ref[i].data, leaf);
+    }
+    if (e != ERR_OK)
+        return e;
+    return leaf == 0
+               ? ERR_NOT_FOUND
+               : sweep_person(h, a->known.person, SWEEP_WITHDRAWN, NULL, leaf);
 }
 
 /* What a new one replaces ends without a word: it refuses nothing, and nobody
@@ -285,11 +309,8 @@ static enum err change_grants(struct hub *h, struct arrival *a)
     struct effects *fx = &h->fx;
     if (fx->grant_change == GRANT_ADD)
         return add_grant(h, a);
-    const uint8_t *ref =
-        fx->grant_change == GRANT_WITHDRAW ? fx->grant.ref : NULL;
-    enum err e = leaf_consent(h, a, PB__LEAF_KIND__CONSENT_REVOKE, ref, NULL,
-                              &fx->grant.leaf);
-    return e != ERR_OK ? e : withdraw(h, a, ref, fx->grant.leaf);
+    return fx->grant_change == GRANT_WITHDRAW ? withdraw(h, a, fx->grant.ref)
+                                              : withdraw_all(h, a);
 }
 
 static enum err change_person(struct hub *h, struct arrival *a)

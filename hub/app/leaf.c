@@ -80,7 +80,7 @@ void leaf_decision(const struct hub *h, const struct decision *d,
                                     policy_rule_id(h->policy, v->rule));
         if (v->permit && v->basis != NULL && v->basis[0] != '\0')
             leaf->n_basis = add_text(l->basis, leaf->n_basis, v->basis);
-        if (v->grant >= 0)
+        if (v->permit && v->grant >= 0) /* not what refused a class */
             leaf->n_consent =
                 add_consent(l->consent, leaf->n_consent, &grants[v->grant]);
     }

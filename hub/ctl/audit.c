@@ -180,6 +180,7 @@ struct entry { /* what later leaves are held against */
     uint8_t event[ID_BYTES], subject[ID_BYTES];
     char peer[AGENCY_MAX];
     uint64_t released;
+    bool ended; /* a release: called back since */
 };
 struct consent_state {
     uint8_t ref[ID_BYTES], subject[ID_BYTES];
@@ -209,8 +210,8 @@ static void finding(struct verifying *v, const char *rule, const char *ja,
                                     "rule", rule, "text", v->c->ja ? ja : en));
 }
 
-static const struct entry *referred(const struct verifying *v,
-                                    const Pb__AuditLeaf *l, int kind)
+static struct entry *referred(struct verifying *v, const Pb__AuditLeaf *l,
+                              int kind)
 {
     for (size_t i = 0; i < l->n_ref; i++)
         if (l->ref[i] < v->at && v->entry[l->ref[i]].kind == kind)
@@ -235,19 +236,13 @@ static struct consent_state *find_consent(struct verifying *v,
     return NULL;
 }
 
-static void check_release(struct verifying *v, const Pb__AuditLeaf *l)
+/* What a decision to show or send may rest on. */
+static void check_grounds(struct verifying *v, const Pb__AuditLeaf *l)
 {
-    const struct entry *d = referred(v, l, PB__LEAF_KIND__DECISION);
     bool known = false;
-    if (d == NULL || !about_same(d, l))
-        finding(v, "M-1", "判断の記録のない開示",
-                "release without its decision");
     if ((l->released & l->withheld) != 0 || l->outcome == 0)
         finding(v, "M-2", "渡した区分と伏せた区分が矛盾",
                 "released and withheld contradict");
-    if (d != NULL && (l->released & ~d->released) != 0)
-        finding(v, "M-7", "判断より多くの開示",
-                "releases more than was decided");
     for (size_t i = 0; i < l->n_consent; i++) {
         const struct consent_state *k = find_consent(v, l->consent[i]);
         if (k == NULL || k->withdrawn)
@@ -260,6 +255,58 @@ static void check_release(struct verifying *v, const Pb__AuditLeaf *l)
     if (!known)
         finding(v, "M-4", "有効にされていない方針",
                 "policy was never activated");
+}
+
+static void check_release(struct verifying *v, const Pb__AuditLeaf *l)
+{
+    const struct entry *d = referred(v, l, PB__LEAF_KIND__DECISION);
+    if (d == NULL || !about_same(d, l))
+        finding(v, "M-1", "判断の記録のない開示",
+                "release without its decision");
+    if (d != NULL && (l->released & ~d->released) != 0)
+        finding(v, "M-7", "判断より多くの開示",
+                "releases more than was decided");
+    check_grounds(v, l);
+}
+
+/* A person of the recipient looked; the command line's questions are READs of
+ * the hub, about nothing that was sent. */
+static void check_read(struct verifying *v, const Pb__AuditLeaf *l)
+{
+    if (!l->has_event_id)
+        return;
+    const struct entry *r = referred(v, l, PB__LEAF_KIND__RELEASE);
+    if (r == NULL || !about_same(r, l))
+        finding(v, "M-8", "開示の記録のない閲覧", "read without its release");
+    else if ((l->released & ~r->released) != 0 || r->ended)
+        finding(v, "M-9", "渡していない、または取り消した区分の閲覧",
+                "read of what was not released or was called back");
+    check_grounds(v, l);
+}
+
+static bool same_peer(const struct entry *e, const Pb__AuditLeaf *l)
+{
+    return l->peer != NULL && strcmp(e->peer, l->peer) == 0;
+}
+
+static void check_recall(struct verifying *v, const Pb__AuditLeaf *l)
+{
+    struct entry *r = referred(v, l, PB__LEAF_KIND__RELEASE);
+    bool answer = l->phase != NULL && strcmp(l->phase, "ANSWER") == 0;
+    if (r == NULL || !same_peer(r, l) ||
+        (answer && referred(v, l, PB__LEAF_KIND__RECALL) == NULL))
+        finding(v, "M-10", "開示の記録のない取消し",
+                "recall of what was not released");
+    else
+        r->ended = true;
+}
+
+static void check_withheld(struct verifying *v, const Pb__AuditLeaf *l)
+{
+    const struct entry *d = referred(v, l, PB__LEAF_KIND__DECISION);
+    if (d == NULL || !same_peer(d, l))
+        finding(v, "M-11", "判断の記録のない差し止め",
+                "withheld what was never decided");
 }
 
 static void note_grant(struct verifying *v, const Pb__AuditLeaf *l)
@@ -323,6 +370,15 @@ static void check_meaning(struct verifying *v, const Pb__AuditLeaf *l)
     }
     case PB__LEAF_KIND__INGEST:
         check_node(v, l);
+        break;
+    case PB__LEAF_KIND__READ:
+        check_read(v, l);
+        break;
+    case PB__LEAF_KIND__RECALL:
+        check_recall(v, l);
+        break;
+    case PB__LEAF_KIND__WITHHELD:
+        check_withheld(v, l);
         break;
     case PB__LEAF_KIND__CONSENT_GRANT:
         note_grant(v, l);

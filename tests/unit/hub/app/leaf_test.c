@@ -97,12 +97,35 @@ static void a_person_has_one_handle_a_quarter(void **state) /* W-174 */
     assert_int_equal(leaf_subject(r->hub, (struct id){{0}}, &b, hc), ERR_OK);
 }
 
+/* What a withdrawn or refused consent stopped was not passed on because of
+ * it: only what a release relies on counts (I-3). */
+static void only_consents_relied_on_are_cited(void **state)
+{
+    struct region *r = *state;
+    struct grant g[2] = {{.ref = "relied on"}, {.ref = "refused by"}};
+    struct leaf_lists lists;
+    Pb__AuditLeaf l = leaf_new(r->hub, PB__LEAF_KIND__RELEASE);
+    struct decision d = {.asked = 6, .released = 2, .withheld = 4};
+    d.predicates = PRED_CHOSEN | PRED_BREAKGLASS;
+    d.glass_classes = 2;
+    d.of[1] = (struct class_verdict){true, NO_RULE, 0, ""};
+    d.of[2] = (struct class_verdict){false, NO_RULE, 1, ""};
+    leaf_decision(r->hub, &d, g, &lists, &l);
+    assert_int_equal(l.n_consent, 1);
+    assert_memory_equal(l.consent[0].data, g[0].ref, ID_BYTES);
+    assert_int_equal(l.n_predicate, 2);
+    assert_string_equal(l.predicate[0], "chosen");
+    assert_string_equal(l.predicate[1], "breakglass");
+    assert_true(l.asked == 6 && l.glass == 2 && !l.has_session);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         REGION_TEST(the_largest_leaf_fits),
         REGION_TEST(no_leaf_says_who_or_what),
         REGION_TEST(a_person_has_one_handle_a_quarter),
+        REGION_TEST(only_consents_relied_on_are_cited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,12 +26,16 @@ enum {
     AT_DECISION,
     AT_RELEASE,
     AT_DELIVERED,
+    AT_READ,
     AT_REVOKE,
+    AT_RECALL,
+    AT_ANSWER,
+    AT_WITHHELD,
     AT_REST
 };
 struct log {
     Pb__AuditLeaf leaf[LEAVES];
-    uint64_t ref[AT_REST];
+    uint64_t ref[AT_REST], answered[2];
     ProtobufCBinaryData consent;
     uint8_t id[16], digest[32], subject[16], other[32];
     size_t next; /* for next_leaf */
@@ -108,6 +112,25 @@ static void tell_story(struct log *l)
     kind(l, AT_DELIVERED, PB__LEAF_KIND__DELIVERED);
     about(l, AT_DELIVERED);
     refer(l, AT_DELIVERED, AT_RELEASE);
+    f = kind(l, AT_READ, PB__LEAF_KIND__READ);
+    about(l, AT_READ);
+    cite(l, AT_READ);
+    refer(l, AT_READ, AT_RELEASE);
+    f->has_released = f->has_outcome = f->outcome = 1;
+    f->released = 0x02;
+    f = kind(l, AT_RECALL, PB__LEAF_KIND__RECALL);
+    f->peer = (char *)(uintptr_t)P1;
+    refer(l, AT_RECALL, AT_RELEASE);
+    f = kind(l, AT_ANSWER, PB__LEAF_KIND__RECALL);
+    f->peer = (char *)(uintptr_t)P1;
+    f->phase = (char *)(uintptr_t) "ANSWER";
+    f->n_ref = 2;
+    f->ref = l->answered;
+    l->answered[0] = AT_RELEASE;
+    l->answered[1] = AT_RECALL;
+    f = kind(l, AT_WITHHELD, PB__LEAF_KIND__WITHHELD);
+    f->peer = (char *)(uintptr_t)P1;
+    refer(l, AT_WITHHELD, AT_DECISION);
     kind(l, AT_REVOKE, PB__LEAF_KIND__CONSENT_REVOKE);
     about(l, AT_REVOKE);
     cite(l, AT_REVOKE);
@@ -380,6 +403,56 @@ static void by_a_revoked_node(struct log *l)
     l->leaf[AT_NODE].reason = (char *)(uintptr_t) "REVOKED";
 }
 
+static void read_unreleased(struct log *l)
+{
+    l->leaf[AT_READ].n_ref = 0;
+}
+static void read_by_another_agency(struct log *l)
+{
+    l->leaf[AT_READ].peer = (char *)(uintptr_t) "WO-4911000018";
+}
+static void more_read_than_released(struct log *l)
+{
+    l->leaf[AT_READ].released = 0x08;
+}
+/* Two leaves change places, their indexes and times do not. */
+static void exchange(struct log *l, size_t a, size_t b)
+{
+    Pb__AuditLeaf x = l->leaf[a];
+    l->leaf[a] = l->leaf[b];
+    l->leaf[b] = x;
+    l->leaf[a].index = a;
+    l->leaf[b].index = b;
+    l->leaf[a].time_ms = 1774969200000 + a;
+    l->leaf[b].time_ms = 1774969200000 + b;
+}
+static void read_after_the_withdrawal(struct log *l)
+{
+    exchange(l, AT_READ, AT_REVOKE);
+}
+static void read_after_the_recall(struct log *l)
+{
+    l->leaf[AT_READ].n_consent = 0; /* by law, but called back */
+    l->answered[1] = AT_READ;       /* where the recall is now */
+    exchange(l, AT_READ, AT_RECALL);
+}
+static void recalled_unreleased(struct log *l)
+{
+    refer(l, AT_RECALL, AT_DECISION);
+}
+static void recalled_from_another_agency(struct log *l)
+{
+    l->leaf[AT_RECALL].peer = (char *)(uintptr_t) "WO-4911000018";
+}
+static void answered_unrecalled(struct log *l)
+{
+    l->leaf[AT_ANSWER].n_ref = 1;
+}
+static void withheld_undecided(struct log *l)
+{
+    refer(l, AT_WITHHELD, AT_INGEST);
+}
+
 static void a_log_that_contradicts_itself_is_found(void **state)
 {
     static const struct {
@@ -402,6 +475,15 @@ static void a_log_that_contradicts_itself_is_found(void **state)
         {"M-4 a policy never activated", under_an_unknown_policy},
         {"M-5 delivered, never released", delivered_unreleased},
         {"M-6 an act of a revoked node", by_a_revoked_node},
+        {"M-8 a read of nothing released", read_unreleased},
+        {"M-8 a read by another agency", read_by_another_agency},
+        {"M-9 more read than released", more_read_than_released},
+        {"M-9 read after it was called back", read_after_the_recall},
+        {"M-3 read after the withdrawal", read_after_the_withdrawal},
+        {"M-10 a recall of nothing released", recalled_unreleased},
+        {"M-10 from another agency", recalled_from_another_agency},
+        {"M-10 an answer to no recall", answered_unrecalled},
+        {"M-11 withheld, never decided", withheld_undecided},
     };
     (void)state;
     for (size_t i = 0; i < NELEM(CASES); i++) {
