@@ -467,6 +467,22 @@ static void every_no_reads_the_same(void **state) /* I-13 */
     assert_int_equal(count_leaves(r, PB__LEAF_KIND__READ), 3);
 }
 
+/* A new consent is for what is sent from then on. */
+static void what_was_called_back_stays_closed(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1");
+    give(h1, "person", "consent", P1, "P_TRA");
+    post_admission(h1);
+    take(p1);
+    struct id id = delivery_of(last_got(p1));
+    withdraw(h1, "person", "consent");
+    give(h1, "person", "again", P1, "P_TRA");
+    char *said = read_as(p1, id, ACTOR);
+    assert_string_equal(said, "E-NF-001");
+    free(said);
+}
+
 static void a_lease_is_short_and_needs_a_clock(void **state)
 {
     struct region *r = *state;
@@ -499,6 +515,7 @@ int main(void)
         REGION_TEST(reading_is_decided_and_leafed),
         REGION_TEST(reading_needs_a_reader),
         REGION_TEST(every_no_reads_the_same),
+        REGION_TEST(what_was_called_back_stays_closed),
         REGION_TEST(a_lease_is_short_and_needs_a_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
