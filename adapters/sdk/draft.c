@@ -475,6 +475,8 @@ static enum err body_message(struct tsunagi_draft *d, ProtobufCMessage **body,
         return complain(why, "(event)", d->failed);
     if (d->schema->hub_only)
         return complain(why, "type", ERR_EVT_HUB_ONLY);
+    if (d->schema->channel[0] != '\0') /* never into this node's spool */
+        return complain(why, "type", ERR_EVT_CHANNEL);
     enum err e = json_to_message(d->body, d->schema->descriptor, body, why);
     if (e != ERR_OK)
         return e;

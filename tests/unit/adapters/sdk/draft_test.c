@@ -105,6 +105,10 @@ static const struct {
     {"what only the hub makes is refused",
      "{\"type\":\"STAY_RELEASED\",\"case\":\"c\",\"body\":{}}", "type",
      ERR_EVT_HUB_ONLY},
+    {"what has another channel never enters the spool",
+     "{\"type\":\"ABUSE_REPORTED\",\"person\":\"1\",\"body\":{\"situation\":"
+     "\"見た\"}}",
+     "type", ERR_EVT_CHANNEL},
     {"who acts is named",
      "{\"type\":\"STAY_DECLINED\",\"case\":\"c\",\"actor\":\"夜勤1\",\"to\":[{"
      "\"agency\":\"" SENDER "\",\"purpose\":\"P_EMG\"}],\"body\":{\"reason\":"
