@@ -7,7 +7,7 @@ import subprocess
 import time
 import uuid
 
-from people import HANAKO, MISAKI, fill, form, new_number, token, values
+from people import HANAKO, MISAKI, consent, fill, form, new_number, token, values
 from region import BIN, NODES, command, wait_for
 from story import Story
 from talk import Broken, padded, say
@@ -78,6 +78,8 @@ def hl7_cases(number):
         ("性別の欄に知らない文字", "an unknown sex", changed("|F|||", "|Z|||"), "E-HL7-005"),
         ("住所の欄にマイナンバー", "a My Number in the address",
          changed("見本町1-2-3", "見本町 123456789018"), "E-VAL-009"),
+        ("患者番号にならべてマイナンバー", "a My Number beside the patient's number",
+         changed("^^^^PI|", "^^^^PI~123456789018^^^^NI|"), "E-VAL-009"),
         ("読みがなの欄に漢字", "kanji for a reading", changed("カクウ^", "架空^"), "E-VAL-013"),
     ]
 
@@ -111,7 +113,11 @@ def csv_cases(number):
         ("UTF-16で保存した表", "a table saved as UTF-16", table(head, row, encoding="utf-16"), "E-VAL-011"),
         ("知らない性別の語", "an unknown word for sex", changed(",女,", ",おんな,"), "E-PB-005"),
         ("期限のない同意書", "a consent without an end",
-         table(consents[0], consents[1].rpartition(",")[0] + ","), "E-VAL-012"),
+         table(consents[0], consents[1].replace(values(HANAKO, number)["half"], "")), "E-VAL-012"),
+        ("控えのない同意書", "a consent whose paper was not scanned",
+         table(consents[0], consents[1].replace("同意書-見本.pdf", "ない.pdf")), "E-VAL-023"),
+        ("入院番号の欄にマイナンバー", "a My Number for a stay",
+         changed("V" + number[-6:], "123456789018"), "E-VAL-009"),
         ("5MiBの表", "a table of 5 MiB", table(head, *[row] * 40000), "E-FIL-001"),
     ]
 
@@ -124,9 +130,7 @@ def json_cases(number):
              "body": body or whole}
         e.update(more)
         return json.dumps(e, ensure_ascii=False).encode()
-    grant = {"consent_ref": str(uuid.uuid4()), "purpose": "P_REG", "giver": "SELF",
-             "method": "PAPER", "classes": ["G_ID"],
-             "recipient": [{"agency": "OW-B1-49"}], "valid_to": "2099-01-01"}
+    grant = consent("P_REG", ["OW-B1-49"], ["G_ID"])
     return [
         ("閉じていないJSON", "broken JSON", event()[:-3], "E-VAL-014"),
         ("同じ名前が二度あるJSON", "a name twice", b'{"type":"CANCELLED","type":"CANCELLED"}', "E-VAL-014"),
@@ -151,6 +155,18 @@ def json_cases(number):
                 "intro_ref": str(uuid.uuid4()), "answer": "INTRO_ACCEPTED"}), "E-FLW-004"),
         ("「関係機関すべて」への同意", "a consent to all related agencies", event(
             kind="CONSENT_GIVEN", to=[], body={**grant, "recipient": []}), "E-VAL-019"),
+        ("大人に代わる家族の同意", "family consenting for an adult", event(
+            kind="CONSENT_GIVEN", to=[], body={**grant, "giver": "PARENT"}), "E-VAL-020"),
+        ("家族の情報への本人の同意", "the person's consent for a third person's data", event(
+            kind="CONSENT_GIVEN", to=[], body={**grant, "classes": ["G_GUARD"]}), "E-VAL-021"),
+        ("反対している未成年についての親の同意", "a parent's consent against the minor's will", event(
+            kind="CONSENT_GIVEN", to=[], body={**grant, "giver": "PARENT", "minor": True,
+                                               "minor_view": "MINOR_DISAGREES"}), "E-VAL-022"),
+        ("控えのない書面の同意", "a consent on paper without its hash", event(
+            kind="CONSENT_GIVEN", to=[], body={k: v for k, v in grant.items()
+                                               if k != "paper_sha256"}), "E-VAL-023"),
+        ("終わりが遠すぎる同意", "a consent that lasts too long", event(
+            kind="CONSENT_GIVEN", to=[], body={**grant, "valid_to": "2099-01-01"}), "E-VAL-025"),
         ("ない同意の撤回", "the withdrawal of no consent", event(
             kind="CONSENT_WITHDRAWN", to=[], body={"consent_ref": str(uuid.uuid4()),
                                                    "channel": "WITHDRAW_PHONE"}), "E-NF-001"),

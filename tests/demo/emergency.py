@@ -3,9 +3,8 @@ import datetime
 import json
 import random
 import time
-import uuid
 
-from people import MISAKI, fill, new_number, today, token, values
+from people import MISAKI, consents, fill, new_number, token, values
 from region import NODES, Stream, must, wait_for
 from search import Identity
 from story import Story
@@ -48,13 +47,11 @@ class Round:
         return {"type": kind, "person_token": self.person, "case_token": self.case,
                 "to": [{"agency": a, "purpose": "P_EMG"} for a in to], "body": body}
 
-    def consent(self):
-        body = {"consent_ref": str(uuid.uuid4()), "purpose": "P_EMG",
-                "recipient": [{"agency": NODES[n][0]} for n in PROVIDERS],
-                "classes": sorted(STAGE_TWO - {"G_META"}), "giver": "SELF",
-                "method": "ORAL_RECORDED", "valid_from": today().isoformat(),
-                "valid_to": (today() + datetime.timedelta(days=30)).isoformat()}
-        return {"type": "CONSENT_GIVEN", "person_token": self.person, "to": [], "body": body}
+    def consents(self):
+        """By telephone, recorded: hers, and her mother's for the mother's number."""
+        return [{"type": "CONSENT_GIVEN", "person_token": self.person, "to": [], "body": body}
+                for body in consents("P_EMG", [NODES[n][0] for n in PROVIDERS],
+                                     STAGE_TWO - {"G_META"}, method="ORAL_RECORDED", days=30)]
 
     def request(self):
         return self.about("EMERGENCY_REQUESTED", {
@@ -94,16 +91,12 @@ def all_accepted(answers, what):
 def register(story):
     """Before anything happens: the person is registered with consent."""
     region, number = story.region, new_number()
-    half = (today() + datetime.timedelta(days=180)).isoformat()
-    consent = {"type": "CONSENT_GIVEN", "person": number, "to": [], "body": {
-        "consent_ref": str(uuid.uuid4()), "purpose": "P_REG",
-        "recipient": [{"agency": "OW-B1-49"}],
-        "classes": ["G_ID", "G_CONTACT", "G_GUARD", "G_CARE", "G_CRISIS", "G_ELIG",
-                    "G_MED_MIN", "G_PHYS_MIN", "G_RISK_MIN"],
-        "giver": "SELF", "method": "PAPER", "valid_to": half}}
     before = {d["delivery_id"] for n in ("b1-a", "b1-b") for d in region.inbox(n)}
-    must("consent", "give", "-", "--config", region.conf("p1"),
-         data=json.dumps(consent).encode())
+    for body in consents("P_REG", ["OW-B1-49"], [
+            "G_ID", "G_CONTACT", "G_GUARD", "G_CARE", "G_CRISIS", "G_ELIG", "G_MED_MIN",
+            "G_PHYS_MIN", "G_RISK_MIN"]):
+        must("consent", "give", "-", "--config", region.conf("p1"), data=json.dumps(
+            {"type": "CONSENT_GIVEN", "person": number, "to": [], "body": body}).encode())
     region.drop("p1", "answers", "登録-%s.json" % number,
                 fill("registration.json", values(MISAKI, number)))
     why = region.wait_taken("p1", "answers", "登録-%s.json" % number)
@@ -124,7 +117,8 @@ def register(story):
 def canvass(story, rounds, before):
     region = story.region
     coordinator = Stream(region, "b1-a")
-    for make, what in ((Round.consent, "consent"), (Round.request, "request"),
+    all_accepted(coordinator.all(e for r in rounds for e in r.consents()), "consent")
+    for make, what in ((Round.request, "request"),
                        (lambda r: r.about("EMERGENCY_TRIAGED", {"branch": "CANVASS"}), "triage"),
                        (Round.ask_providers, "canvass")):
         all_accepted(coordinator.all(make(r) for r in rounds), what)

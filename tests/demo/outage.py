@@ -1,6 +1,5 @@
 """outage.py - the story of power cuts: nothing acknowledged is lost or doubled."""
 import contextlib
-import datetime
 import json
 import os
 import random
@@ -10,10 +9,9 @@ import subprocess
 import tempfile
 import threading
 import time
-import uuid
 
 from emergency import all_accepted
-from people import today, token
+from people import consent as agreed, today, token
 from region import BIN, NODES, Stream, alive, command, die_with_parent, must, wait_for
 from story import Story
 from talk import Broken
@@ -131,16 +129,12 @@ class Outage:
     # -- what is sent --
 
     def prepare(self):
-        half = (today() + datetime.timedelta(days=180)).isoformat()
         self.person = {n: token() for n in ("h1", "c1", "c2", "b1-a")}
         self.case = {(n, c): token() for n in self.person for c in range(OUTAGE_CASES)}
 
         def consent(node, purpose, to, classes):
             return {"type": "CONSENT_GIVEN", "person_token": self.person[node], "to": [],
-                    "body": {"consent_ref": str(uuid.uuid4()), "purpose": purpose,
-                             "recipient": [{"agency": NODES[n][0]} for n in to],
-                             "classes": classes, "giver": "SELF", "method": "PAPER",
-                             "valid_to": half}}
+                    "body": agreed(purpose, [NODES[n][0] for n in to], classes)}
         first = {"h1": [consent("h1", "P_TRA", ["p1"], ["G_ID", "G_ADM"])],
                  "c1": [consent("c1", "P_PD", ["n1", "h1"], ["G_ID", "G_PLAN", "G_CRISIS"])],
                  "c2": [consent("c2", "P_PD", ["n1"], ["G_ID", "G_PLAN", "G_CRISIS"])],

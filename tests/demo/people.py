@@ -1,5 +1,6 @@
 """people.py - the people of the stories, and the samples filled with them."""
 import datetime
+import hashlib
 import os
 import re
 import time
@@ -69,6 +70,29 @@ def adt(name, person, number, **more):
 def form(name, person, number, **more):
     """A form as a ward's Windows computer exports it: CP932, CRLF."""
     return fill(name, values(person, number, **more)).replace("\n", "\r\n").encode("cp932")
+
+
+THIRD = {"G_GUARD", "G_FAMILY"}  # of someone else, who is asked apart
+
+
+def consent(purpose, to, classes, giver="SELF", method="PAPER", days=180, **more):
+    """The body of a consent: one purpose, these agencies, these kinds of data."""
+    body = {"consent_ref": str(uuid.uuid4()), "purpose": purpose,
+            "recipient": [{"agency": a} for a in to], "classes": sorted(classes),
+            "giver": giver, "method": method, "text_version": "架空-2026-04",
+            "valid_from": today().isoformat(),
+            "valid_to": (today() + datetime.timedelta(days=days)).isoformat()}
+    if method == "PAPER":
+        body["paper_sha256"] = hashlib.sha256("(架空の同意書)".encode()).hexdigest()
+    return {**body, **more}
+
+
+def consents(purpose, to, classes, **more):
+    """The person's own, and beside it that of the third person for their data."""
+    out = [consent(purpose, to, set(classes) - THIRD, **more)]
+    if set(classes) & THIRD:
+        out.append(consent(purpose, to, set(classes) & THIRD, giver="THIRD_PERSON", **more))
+    return out
 
 
 def new_number():

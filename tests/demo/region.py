@@ -202,6 +202,9 @@ fictitious = true;
         os.mkdir(self.path(node), 0o700)
         must("key", "make", node, "--out", self.path(node, "node"))
         write(self.conf(node), self.node_conf(node))
+        if NODES[node][1] == "hospital":
+            os.mkdir(self.path(node, "papers"), 0o700)
+            write(self.path(node, "papers", "同意書-見本.pdf"), "(架空の同意書)")
         must("node", "add", self.path(node, "node.pub"), "--agency", agency,
              "--dir", self.folder)
         if approve:

@@ -26,8 +26,8 @@ consent() { # PERSON
     printf '{"type":"CONSENT_GIVEN","person":"%s","to":[],"body":{
       "consent_ref":"%s","purpose":"P_REG","recipient":[{"agency":"OW-B1-49"}],
       "classes":["G_ID","G_CRISIS"],"giver":"SELF","method":"PAPER",
-      "valid_to":"%s"}}' "$1" "$(cat /proc/sys/kernel/random/uuid)" \
-        "$(date -d '+100 days' +%F)"
+      "text_version":"2026-04","paper_sha256":"%064d","valid_to":"%s"}}' "$1" \
+        "$(cat /proc/sys/kernel/random/uuid)" 7 "$(date -d '+100 days' +%F)"
 }
 
 @test "status shows every node connected, as JSON with its schema" {
