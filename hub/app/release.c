@@ -113,7 +113,8 @@ static bool is_notice(uint32_t type)
 
 static enum err load_tokens(struct hub *h, struct outgoing *o)
 {
-    const uint64_t identity = class_bit(PB__DATA_CLASS__G_ID);
+    const uint64_t identity =
+        class_bit(PB__DATA_CLASS__G_ID) | class_bit(PB__DATA_CLASS__G_NAME);
     enum err e = ERR_OK;
     o->has_case = !id_is_zero(o->event.case_id);
     /* a notice about a consent would be of no use to a holder that cannot tell
