@@ -19,6 +19,23 @@ const char *ask_argument(const Pb__Ask *a, const char *key)
     return "";
 }
 
+bool ask_number(const Pb__Ask *a, const char *key, uint64_t *out)
+{
+    return note_number(slice_str(ask_argument(a, key)), out);
+}
+
+void ask_add_classes(uint64_t classes, struct buf *json)
+{
+    const char *comma = "";
+    buf_adds(json, "[");
+    for (unsigned c = 1; c < CLASS_MAX; c++)
+        if ((classes & class_bit(c)) != 0) {
+            buf_addf(json, "%s\"%s\"", comma, class_name(c));
+            comma = ",";
+        }
+    buf_adds(json, "]");
+}
+
 static void add_time(struct buf *j, uint64_t ms)
 {
     char text[TIME_TEXT];
@@ -365,6 +382,8 @@ static const struct {
     {"leaves", ask_leaves, 0},
     {"policy-activate", ask_policy_activate, 0}, /* leafs itself */
     {"policy-status", ask_policy_status, 0},
+    {"explain", ask_explain, PB__LEAF_KIND__READ},
+    {"replay", ask_replay, PB__LEAF_KIND__READ},
     {"reload", ask_reload, 0}, /* leaves what changed */
     {"backup", ask_backup, PB__LEAF_KIND__ADMIN},
     {"metrics", ask_metrics, 0},
@@ -387,6 +406,7 @@ static const struct {
     {"checkpoint", node_checkpoint},
     {"lease", ask_lease},
     {"read", ask_read},
+    {"preview", ask_preview},
 };
 
 /* Who had the local socket asked this: by its digest, found or not. */

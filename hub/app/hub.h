@@ -112,6 +112,9 @@ void answer_error(struct hub *h, struct peer *to, enum err why,
 /* Appends a signed receipt: of h->fx, or of a refusal. */
 enum err receipt_accepted(const struct hub *h, const struct event *ev,
                           uint64_t leaf, struct buf *out) MUST_CHECK;
+/* What the sender is told about one recipient. The strings live in ja/en. */
+void receipt_describe(const struct hub *h, const struct recipient *r,
+                      Pb__RecipientOutcome *o, struct buf *ja, struct buf *en);
 enum err receipt_refused(const struct hub *h, const struct event *ev,
                          uint64_t leaf, enum err why,
                          struct buf *out) MUST_CHECK;
@@ -213,10 +216,15 @@ enum err leaf_subject(struct hub *h, struct id person, Pb__AuditLeaf *leaf,
  * caller's and must live until the leaf is stored. */
 struct leaf_lists {
     char *predicate[32];
+    char *considered[AGENCY_ROLES];
     char *rule[CLASS_MAX];
     char *basis[CLASS_MAX];
     ProtobufCBinaryData consent[CLASS_MAX];
 };
+void leaf_decision_by(const struct policy *p, const struct agency *to,
+                      const struct decision *d, const struct grant *grants,
+                      struct leaf_lists *l, Pb__AuditLeaf *leaf);
+/* The same by the policy in force; leaf->peer says whom it is about. */
 void leaf_decision(const struct hub *h, const struct decision *d,
                    const struct grant *grants, struct leaf_lists *l,
                    Pb__AuditLeaf *leaf);
@@ -292,6 +300,10 @@ enum err policy_of_pack(const struct stored_policy *p, struct policy **out,
 /* ---- questions answered elsewhere than in ask.c; json is appended ---- */
 /* An argument of a question, "" when it is absent. */
 const char *ask_argument(const Pb__Ask *a, const char *key);
+/* The same as a number; false when it is none. */
+bool ask_number(const Pb__Ask *a, const char *key, uint64_t *out);
+/* Appends a list of class names. */
+void ask_add_classes(uint64_t classes, struct buf *json);
 /* Appends {"why": ...}, which goes with the code of a refusal. */
 void ask_why(const struct buf *why, struct buf *json);
 bool ask_says_why(const struct buf *json);
@@ -299,4 +311,13 @@ enum err ask_policy_activate(struct hub *h, const Pb__Ask *a,
                              struct buf *json) MUST_CHECK;
 enum err ask_policy_status(struct hub *h, const Pb__Ask *a,
                            struct buf *json) MUST_CHECK;
+/* explain.c: event_id, to, perhaps purpose and role. */
+enum err ask_explain(struct hub *h, const Pb__Ask *a,
+                     struct buf *json) MUST_CHECK;
+/* replay.c: leaf. */
+enum err ask_replay(struct hub *h, const Pb__Ask *a,
+                    struct buf *json) MUST_CHECK;
+/* preview.c: a node's question; writes its leaf itself. */
+enum err ask_preview(struct hub *h, const struct node *who, const Pb__Ask *a,
+                     struct buf *json) MUST_CHECK;
 #endif

@@ -138,6 +138,7 @@ enum err decide_reading(struct hub *h, const struct stored_event *ev,
 
 void decision_narrow(struct decision *d, uint64_t classes)
 {
+    d->limit = classes;
     uint64_t extra = d->released & ~classes;
     for (unsigned c = 1; c < CLASS_MAX; c++)
         if ((extra & class_bit(c)) != 0)

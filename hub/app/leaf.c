@@ -51,9 +51,18 @@ static size_t add_consent(ProtobufCBinaryData *list, size_t n,
 }
 
 /* With these and the register of consents it can be decided again. */
-static void add_asked(const struct decision *d, struct leaf_lists *l,
-                      Pb__AuditLeaf *leaf)
+static void add_asked(const struct decision *d, const struct agency *to,
+                      struct leaf_lists *l, Pb__AuditLeaf *leaf)
 {
+    for (size_t i = 0; d->any_role && to != NULL && i < AGENCY_ROLES &&
+                       to->role[i][0] != '\0';
+         i++)
+        l->considered[leaf->n_considered++] = borrow(to->role[i]);
+    leaf->considered = l->considered;
+    leaf->has_decided_as = d->decided_as != 0;
+    leaf->decided_as = d->decided_as;
+    leaf->has_limit = d->limit != 0;
+    leaf->limit = d->limit;
     for (unsigned i = 0; i < NELEM(l->predicate); i++)
         if ((d->predicates & 1u << i) != 0)
             l->predicate[leaf->n_predicate++] =
@@ -67,24 +76,24 @@ static void add_asked(const struct decision *d, struct leaf_lists *l,
     leaf->glass = d->glass_classes;
 }
 
-void leaf_decision(const struct hub *h, const struct decision *d,
-                   const struct grant *grants, struct leaf_lists *l,
-                   Pb__AuditLeaf *leaf)
+void leaf_decision_by(const struct policy *p, const struct agency *to,
+                      const struct decision *d, const struct grant *grants,
+                      struct leaf_lists *l, Pb__AuditLeaf *leaf)
 {
     for (unsigned c = 1; c < CLASS_MAX; c++) {
         const struct class_verdict *v = &d->of[c];
         if ((d->asked & class_bit(c)) == 0)
             continue;
         if (v->rule != NO_RULE)
-            leaf->n_rule = add_text(l->rule, leaf->n_rule,
-                                    policy_rule_id(h->policy, v->rule));
+            leaf->n_rule =
+                add_text(l->rule, leaf->n_rule, policy_rule_id(p, v->rule));
         if (v->permit && v->basis != NULL && v->basis[0] != '\0')
             leaf->n_basis = add_text(l->basis, leaf->n_basis, v->basis);
         if (v->permit && v->grant >= 0) /* not what refused a class */
             leaf->n_consent =
                 add_consent(l->consent, leaf->n_consent, &grants[v->grant]);
     }
-    add_asked(d, l, leaf);
+    add_asked(d, to, l, leaf);
     leaf->rule = l->rule;
     leaf->basis = l->basis;
     leaf->consent = l->consent;
@@ -93,8 +102,17 @@ void leaf_decision(const struct hub *h, const struct decision *d,
     leaf->withheld = d->withheld;
     leaf->outcome = d->released == 0 ? 0 : d->released == d->asked ? 1 : 2;
     leaf->has_policy_digest = 1;
-    leaf->policy_digest = (ProtobufCBinaryData){
-        32, (uint8_t *)(uintptr_t)policy_digest(h->policy)};
+    leaf->policy_digest =
+        (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)policy_digest(p)};
     if (d->error != ERR_OK)
         leaf->reason = borrow(err_code(d->error));
+}
+
+void leaf_decision(const struct hub *h, const struct decision *d,
+                   const struct grant *grants, struct leaf_lists *l,
+                   Pb__AuditLeaf *leaf)
+{
+    const struct agency *to =
+        leaf->peer != NULL ? registry_agency(h->registry, leaf->peer) : NULL;
+    leaf_decision_by(h->policy, to, d, grants, l, leaf);
 }

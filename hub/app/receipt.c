@@ -73,9 +73,8 @@ static void receipt_code(Pb__Receipt *r, enum err why)
     r->text_en = (char *)(uintptr_t)err_en(why);
 }
 
-/* What the sender is told about one recipient. The strings live in ja/en. */
-static void describe(const struct hub *h, const struct recipient *r,
-                     Pb__RecipientOutcome *o, struct buf *ja, struct buf *en)
+void receipt_describe(const struct hub *h, const struct recipient *r,
+                      Pb__RecipientOutcome *o, struct buf *ja, struct buf *en)
 {
     pb__recipient_outcome__init(o);
     if (r->agency != NULL)
@@ -123,7 +122,7 @@ enum err receipt_accepted(const struct hub *h, const struct event *ev,
                                : PB__OUTCOME__ACCEPTED;
         receipt_code(&r, fx->late ? ERR_FLOW_LATE : ERR_OK);
         for (size_t i = 0; i < fx->to_count; i++) {
-            describe(h, &fx->to[i], &o[i], &text[2 * i], &text[2 * i + 1]);
+            receipt_describe(h, &fx->to[i], &o[i], &text[2 * i], &text[2 * i + 1]);
             list[i] = &o[i];
         }
         r.n_recipient = fx->to_count;

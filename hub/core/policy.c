@@ -329,6 +329,7 @@ static void deny_all(const struct policy_ask *ask, struct decision *out)
 {
     memset(out, 0, sizeof(*out));
     out->asked = ask->classes;
+    out->any_role = ask->role == NULL;
     out->predicates = ask->predicates;
     out->session_classes = ask->session_classes;
     out->glass_classes = ask->glass_classes;

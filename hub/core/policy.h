@@ -131,6 +131,9 @@ struct decision {
     unsigned predicates;                /* as asked, for the leaf */
     uint64_t session_classes, glass_classes;
     char role[ROLE_MAX]; /* the role it was decided for */
+    bool any_role;       /* no role was wanted: any that the agency has */
+    uint32_t decided_as; /* the hub's own event it was decided as; 0: itself */
+    uint64_t limit;      /* what an earlier decision let pass; 0: none was */
     struct class_verdict of[CLASS_MAX];
 };
 void policy_decide(const struct policy *p, const struct policy_ask *ask,
@@ -143,6 +146,8 @@ size_t policy_rule_count(const struct policy *p);
 const char *policy_rule_id(const struct policy *p, uint16_t rule);
 /* Rows of the decision table, by spaces. */
 const char *policy_rule_row(const struct policy *p, uint16_t rule);
+/* The article that a basis rests on, "" when none is named. */
+const char *policy_article(const struct policy *p, const char *basis);
 /* True when it tells no more than that there is no ground (I-13). */
 bool policy_rule_plain(const struct policy *p, uint16_t rule);
 /* One rule as its row says it. Bit i of roles and purposes is the i-th code of

@@ -6,6 +6,7 @@
  * held them back or no rule let them pass: an address that is protected reads
  * like one that nobody agreed to pass on (I-13). */
 #include "hub/core/policy_table.h"
+#include "proto/base/tsv.h"
 #include <string.h>
 
 /* ---- words and terms -------------------------------------------------*/
@@ -146,6 +147,15 @@ const char *policy_rule_row(const struct policy *p, uint16_t rule)
 bool policy_rule_plain(const struct policy *p, uint16_t rule)
 {
     return rule >= p->rule_count || p->rule[rule].plain;
+}
+
+const char *policy_article(const struct policy *p, const char *basis)
+{
+    const struct tsv *t = p->file[POLICY_BASIS];
+    for (size_t i = 0; i < tsv_rows(t); i++)
+        if (strcmp(tsv_cell(t, i, "code"), basis) == 0)
+            return tsv_cell(t, i, "article");
+    return "";
 }
 
 bool policy_rule_at(const struct policy *p, size_t i,

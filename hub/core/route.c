@@ -335,15 +335,21 @@ bool route_about_nobody(const struct schema_message *m)
     return (m->class_mask & ~nobody) == 0 && (m->class_mask & ~meta) != 0;
 }
 
-/* The sender's signed header may not reach this role. It tells of a hospital,
- * and with the person's data it would tell of an admission. */
+/* The signed header of this sender (NULL: the hub) may not reach this role. It
+ * tells of a hospital, and with the person's data it would tell of an
+ * admission. */
+static bool hides(const struct policy *p, const struct agency *from,
+                  const struct schema_message *type, const char *role)
+{
+    return from != NULL && type->event != CARE_ANSWERED &&
+           !route_about_nobody(type) && is_hospital(from) &&
+           (policy_ceiling(p, role) & class_bit(PB__DATA_CLASS__G_ADM)) == 0;
+}
+
 static bool header_hidden(const struct facts *f,
                           const struct schema_message *type, const char *role)
 {
-    return f->sender != NULL && type->event != CARE_ANSWERED &&
-           !route_about_nobody(type) && is_hospital(f->sender->agency) &&
-           (policy_ceiling(f->policy, role) &
-            class_bit(PB__DATA_CLASS__G_ADM)) == 0;
+    return hides(f->policy, from_agency(f), type, role);
 }
 
 static void deny(struct decision *d)
@@ -366,6 +372,7 @@ static bool decide_reissue(const struct facts *f, struct question q,
     q.variant = "";
     q.present &= q.type->class_mask;
     decide(f, &q, now_ms, out);
+    out->decided_as = q.type->event;
     return out->released != 0 && header_hidden(f, q.type, out->role);
 }
 
@@ -452,4 +459,15 @@ void step_read(const struct facts *f, const struct schema_message *m,
     struct question q = {m,  variant, purpose,  role,
                          to, present, f->state, actor != NULL ? actor : NOBODY};
     decide_kept(f, &q, now_ms, out);
+}
+
+void route_again(const struct policy *p, const struct policy_ask *ask,
+                 const struct schema_message *type, bool reissued,
+                 const struct agency *from, struct decision *out)
+{
+    policy_decide(p, ask, out);
+    if (reissued)
+        out->decided_as = type->event;
+    if (out->released != 0 && hides(p, from, type, out->role) != reissued)
+        deny(out);
 }

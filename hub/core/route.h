@@ -14,4 +14,10 @@ bool route_about_nobody(const struct schema_message *m);
  * look: a role that nobody has there, or trouble while deciding. */
 void route_decide(const struct facts *f, const struct event *e, uint64_t now_ms,
                   struct effects *fx);
+/* A decision of the past made again: the question as it was put, the rest as
+ * it followed. type: what was decided (for a reissued event the hub's own);
+ * from: who sent it, only the code is looked at, NULL: the hub. */
+void route_again(const struct policy *p, const struct policy_ask *ask,
+                 const struct schema_message *type, bool reissued,
+                 const struct agency *from, struct decision *out);
 #endif

@@ -195,6 +195,18 @@ void step(const struct facts *f, const struct event *e, uint64_t now_ms,
     }
 }
 
+void step_preview(const struct facts *f, const struct event *e, uint64_t now_ms,
+                  struct effects *out)
+{
+    assert(f->sender != NULL && e->schema != NULL && e->routing != NULL);
+    effects_clear(out);
+    out->refuse = check_sender(f, e);
+    if (out->refuse == ERR_OK && !about_consent(e))
+        route_meant(f, e, now_ms, out);
+    if (out->refuse == ERR_OK)
+        route_decide(f, e, now_ms, out);
+}
+
 void step_deadline(const struct facts *f, enum deadline_kind kind,
                    const uint8_t ref[ID_BYTES], uint64_t now_ms,
                    struct effects *out)

@@ -114,6 +114,10 @@ struct effects {
 /* Decides. Never fails: trouble is in effects.refuse. */
 void step(const struct facts *f, const struct event *e, uint64_t now_ms,
           struct effects *out);
+/* Whom an event would reach and with what, as the case stands, without a look
+ * at its content (body is not read): recipients of out only. */
+void step_preview(const struct facts *f, const struct event *e, uint64_t now_ms,
+                  struct effects *out);
 /* A deadline that fell due on a case or on a person (no case): hub events and
  * the next state only. What relied on a consent that ended, or on a glass, is
  * decided again by the caller. */

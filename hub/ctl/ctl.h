@@ -134,6 +134,8 @@ int cmd_policy_status(struct ctl *c);
 int cmd_policy_matrix(struct ctl *c);
 int cmd_policy_diff(struct ctl *c);
 int cmd_policy_test(struct ctl *c);
+int cmd_policy_explain(struct ctl *c);
+int cmd_policy_replay(struct ctl *c);
 int cmd_flow_dot(struct ctl *c);
 int cmd_demo(struct ctl *c);
 int cmd_help(struct ctl *c);

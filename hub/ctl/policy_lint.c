@@ -47,19 +47,10 @@ static void say_it(struct lint *l, bool error, const char *what, const char *ja,
 
 /* ---- grounds ---- */
 
-static const char *basis_cell(const struct lint *l, const char *code,
-                              const char *column)
-{
-    for (size_t i = 0; i < tsv_rows(l->basis); i++)
-        if (strcmp(tsv_cell(l->basis, i, "code"), code) == 0)
-            return tsv_cell(l->basis, i, column);
-    return "";
-}
-
 static void check_article(struct lint *l, const struct policy_rule_view *r)
 {
     if (r->permit && strcmp(r->layer, "law") == 0 &&
-        basis_cell(l, r->basis, "article")[0] == '\0')
+        policy_article(l->p, r->basis)[0] == '\0')
         say_it(l, true, r->id, "法律の層の規則なのに、根拠に条文がありません",
                "a rule of the law, and its basis names no article");
 }
@@ -149,8 +140,8 @@ static enum err check_rules(struct lint *l)
 
 static enum err check(struct lint *l, const struct pack *k)
 {
-    static const char *const COLUMNS[] = {"code", "article", "valid_to",
-                                          "checked_by", NULL};
+    static const char *const COLUMNS[] = {"code", "valid_to", "checked_by",
+                                          NULL};
     struct buf why = {0};
     enum err e = tsv_parse(POLICY_FILE_NAMES[POLICY_BASIS],
                            k->files[POLICY_BASIS], COLUMNS, &l->basis, &why);
