@@ -201,7 +201,7 @@ void step_preview(const struct facts *f, const struct event *e, uint64_t now_ms,
     assert(f->sender != NULL && e->schema != NULL && e->routing != NULL);
     effects_clear(out);
     out->refuse = check_sender(f, e);
-    if (out->refuse == ERR_OK && !about_consent(e))
+    if (out->refuse == ERR_OK && !person_event(e))
         route_meant(f, e, now_ms, out);
     if (out->refuse == ERR_OK)
         route_decide(f, e, now_ms, out);
