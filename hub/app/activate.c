@@ -284,11 +284,20 @@ enum err ask_policy_activate(struct hub *h, const Pb__Ask *a, struct buf *j)
     return e;
 }
 
+/* With what the policy did to what was waiting: swept tells whether all of it
+ * has been decided again. */
 enum err ask_policy_status(struct hub *h, const Pb__Ask *a, struct buf *j)
 {
+    uint64_t stopped = 0, kept = 0;
+    bool done = true;
     (void)a;
+    enum err e = sweep_said(h, h->policy_leaf, &done, &stopped, &kept);
+    if (e != ERR_OK && e != ERR_NOT_FOUND) /* the first one swept nothing */
+        return e;
     buf_adds(j, "{\"schema\":\"tsunagi.policy-status/1\",");
     add_policy(h, j);
-    buf_adds(j, "}");
+    buf_addf(j,
+             ",\"swept\":%s,\"stopped\":%" PRIu64 ",\"waiting\":%" PRIu64 "}",
+             done ? "true" : "false", stopped, kept);
     return ERR_OK;
 }

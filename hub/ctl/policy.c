@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- a folder of tables ---- */
 
@@ -185,19 +186,32 @@ static void show(const struct ctl *c, const json_t *j)
            (long long)json_integer_value(json_object_get(j, "rules")),
            (long long)json_integer_value(json_object_get(j, "leaf")));
     printf("%s\n", text_of(j, "digest"));
-    const json_t *stopped = json_object_get(j, "stopped");
-    if (stopped != NULL)
-        printf(say(c, "止めた送付 %lld件、そのまま待つ送付 %lld件\n",
-                   "%lld deliveries stopped, %lld wait as before\n"),
-               (long long)json_integer_value(stopped),
-               (long long)json_integer_value(json_object_get(j, "waiting")));
+    printf(say(c, "止めた送付 %lld件、そのまま待つ送付 %lld件%s\n",
+               "%lld deliveries stopped, %lld wait as before%s\n"),
+           (long long)json_integer_value(json_object_get(j, "stopped")),
+           (long long)json_integer_value(json_object_get(j, "waiting")),
+           json_is_true(json_object_get(j, "swept"))
+               ? ""
+               : say(c, "(途中)", " (so far)"));
 }
 
-static int ask_and_show(struct ctl *c, const char *what,
-                        const struct node_arg *args, size_t n)
+/* Waits, within the timeout, until all that waited was decided again. */
+static int await_sweep(struct ctl *c, json_t **j)
 {
-    json_t *j = NULL;
-    int code = ask(c, what, args, n, &j);
+    uint64_t until = clock_boot_ms() + (uint64_t)c->timeout_ms;
+    int code;
+    for (;;) {
+        code = ask(c, "policy-status", NULL, 0, j);
+        if (code != EXIT_DONE || json_is_true(json_object_get(*j, "swept")) ||
+            clock_boot_ms() > until)
+            return code;
+        json_decref(*j);
+        usleep(50000);
+    }
+}
+
+static int answer(struct ctl *c, int code, json_t *j)
+{
     if (code == EXIT_DONE && c->json)
         print_json(j);
     else if (code == EXIT_DONE)
@@ -209,13 +223,21 @@ static int ask_and_show(struct ctl *c, const char *what,
 int cmd_policy_activate(struct ctl *c)
 {
     char folder[PATH_MAX]; /* the hub stands elsewhere */
+    json_t *j = NULL;
     if (realpath(c->argv[0], folder) == NULL)
         return fail(c, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, c->argv[0]);
     struct node_arg arg = {"folder", folder};
-    return ask_and_show(c, "policy-activate", &arg, 1);
+    int code = ask(c, "policy-activate", &arg, 1, &j);
+    json_decref(j);
+    j = NULL;
+    if (code == EXIT_DONE)
+        code = await_sweep(c, &j);
+    return answer(c, code, j);
 }
 
 int cmd_policy_status(struct ctl *c)
 {
-    return ask_and_show(c, "policy-status", NULL, 0);
+    json_t *j = NULL;
+    int code = ask(c, "policy-status", NULL, 0, &j);
+    return answer(c, code, j);
 }

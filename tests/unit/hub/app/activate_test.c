@@ -204,6 +204,29 @@ static void a_policy_grown_generous_releases_no_more(void **state) /* I-4 */
     assert_true((last_got(p1)->leaf->released & BIT(G_CONTACT)) != 0);
 }
 
+static void what_waits_and_lost_its_ground_is_stopped(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1");
+    char *json = NULL;
+    give(h1, "person", "consent", P1, "P_TRA");
+    post_sample(h1, "ADMISSION_RECORDED", "person", "case", P1, "P_TRA");
+    post_sample(h1, "DISCHARGE_PLANNED", "person", "case", P1, "P_TRA");
+    size_t before = count_leaves(r, PB__LEAF_KIND__WITHHELD);
+    edit(r, "rules.tsv", "R020\t020\tconsent\tpermit",
+         "R020\t020\tconsent\tdeny");
+    activate(r);
+    turns(r, 20);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__WITHHELD), before + 1);
+    assert_string_equal(control(r, "policy-status", NULL, NULL, &json), "");
+    assert_non_null(strstr(json, "\"swept\":true,\"stopped\":1,\"waiting\":1"));
+    free(json);
+    assert_int_equal(fetch(client(r, "p1"), LANE_NORMAL), 1);
+    /* and what is sent from now on */
+    post_sample(h1, "ADMISSION_RECORDED", "person", "case", P1, "P_TRA");
+    assert_int_equal(fetch(client(r, "p1"), LANE_NORMAL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +239,7 @@ int main(void)
         REGION_TEST(a_pack_altered_in_the_store_is_no_policy),
         REGION_TEST(what_waits_is_decided_by_the_policy_of_its_release),
         REGION_TEST(a_policy_grown_generous_releases_no_more),
+        REGION_TEST(what_waits_and_lost_its_ground_is_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
