@@ -196,10 +196,13 @@ const ProtobufCMessage *glass_notice(const struct glass *g, bool overdue,
 
 const struct glass *glass_behind(const struct hub *h, const struct known *k,
                                  const struct stored_event *e, const char *to,
+                                 const uint8_t *reader,
                                  const struct decision *d)
 {
-    struct glass_way way = {
-        .event = e->type, .from = e->hub_made ? NULL : e->agency, .to = to};
+    struct glass_way way = {.event = e->type,
+                            .from = e->hub_made ? NULL : e->agency,
+                            .to = to,
+                            .reader = reader};
     uint64_t classes;
     if (!glass_relied_on(h->policy, d))
         return NULL;

@@ -260,9 +260,11 @@ struct glass_notice {
 };
 const ProtobufCMessage *glass_notice(const struct glass *g, bool overdue,
                                      struct glass_notice *n);
-/* The opening that lets a decision pass, which its leaves cite; NULL: none. */
+/* The opening that lets a decision pass, which its leaves cite; reader: who
+ * reads it (16 bytes), NULL: nobody yet. NULL: none. */
 const struct glass *glass_behind(const struct hub *h, const struct known *k,
                                  const struct stored_event *e, const char *to,
+                                 const uint8_t *reader,
                                  const struct decision *d);
 enum err ask_glass(struct hub *h, const Pb__Ask *a,
                    struct buf *json) MUST_CHECK;

@@ -190,7 +190,7 @@ static enum err leaf_route(struct hub *h, const struct stored_event *e,
     uint8_t handle[16];
     uint64_t ref[2] = {e->ingest_leaf};
     const char *to = r->agency != NULL ? r->agency->code : NULL;
-    const struct glass *g = glass_behind(h, k, e, to, &r->decision);
+    const struct glass *g = glass_behind(h, k, e, to, NULL, &r->decision);
     l.phase = (char *)(uintptr_t) "ROUTE";
     l.has_event_id = l.has_type = 1;
     l.event_id =
@@ -407,11 +407,9 @@ static uint64_t reminded_of(const struct hub *h, const struct hub_event *he,
 }
 
 /* Fills one of b; ref and reason as the event says. */
-static const ProtobufCMessage *own_body(const struct hub *h,
-                                        const struct effects *fx,
-                                        const struct hub_event *he,
-                                        const struct known *k,
-                                        union own_body *b)
+static const ProtobufCMessage *
+own_body(const struct hub *h, const struct effects *fx,
+         const struct hub_event *he, const struct known *k, union own_body *b)
 {
     const ProtobufCMessageDescriptor *d = schema_event(he->type)->descriptor;
     ProtobufCBinaryData ref = {ID_BYTES, (uint8_t *)(uintptr_t)he->ref};

@@ -78,9 +78,11 @@ static enum err read_question(const Pb__Ask *a, struct reading *r,
     r->role = ask_argument(a, "role");
     if (actor[0] == '\0')
         return ERR_VAL_REQUIRED;
-    if (strlen(actor) != 32 || hex_decode(actor, r->actor, 16) != ERR_OK ||
+    struct id who;
+    if (id_parse(actor, &who) != ERR_OK ||
         id_parse(ask_argument(a, "delivery_id"), delivery_id) != ERR_OK)
         return ERR_USAGE;
+    memcpy(r->actor, who.b, ID_BYTES);
     return ERR_OK;
 }
 
@@ -115,7 +117,7 @@ static void leaf_permitted(const struct hub *h, struct reading *r,
                            struct leaf_lists *lists, Pb__AuditLeaf *l)
 {
     const struct glass *g =
-        glass_behind(h, &r->known, &r->event, r->d.agency, &r->now);
+        glass_behind(h, &r->known, &r->event, r->d.agency, r->actor, &r->now);
     r->until_ms = h->now_ms + LEASE_MS;
     if (g != NULL && g->until_ms < r->until_ms)
         r->until_ms = g->until_ms;
