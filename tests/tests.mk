@@ -82,7 +82,8 @@ fuzz: $(FUZZERS:%=$B/fuzz/%)
 
 bench: all $B/bin/tsunagi-bench
 	@$B/bin/tsunagi-bench
-$B/bin/tsunagi-bench: $B/tests/bench/bench.o $B/tests/live/live.o $(call libs,core $(L_sdk))
+$B/bin/tsunagi-bench: $B/tests/bench/bench.o $B/tests/bench/withdraw.o \
+    $B/tests/live/live.o $(call libs,core $(L_sdk))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_json) $(LIBS_store) $(LIBS_wire)
 

@@ -8,6 +8,7 @@
  *
  *   tsunagi-bench [EVENTS]     events per measurement, 4000 */
 #include "proto/base/clock.h"
+#include "tests/bench/withdraw.h"
 #include "tests/live/live.h"
 #include "tsunagi/v1/discharge.pb-c.h"
 #include "tsunagi/v1/emergency.pb-c.h"
@@ -24,6 +25,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zmq.h>
+
+#define WITHDRAWN 10000 /* deliveries that wait when a consent ends */
 
 /* ---- the region ---- */
 
@@ -136,28 +139,36 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Emergency: sent by one node, in the other node's hands. */
+/* Emergency: sent by one node, in the other node's hands; milliseconds. */
+static double emergency(struct live *r)
+{
+    struct live_tally office = {0}, coordinator = {0};
+    struct buf send = {0};
+    make_emergency(r, &send);
+    /* a node that has been silent for a while is not waited for */
+    live_fetch(r, COORDINATOR, 0, 256);
+    double begin = live_seconds();
+    live_must(frame_send(r->lane[OFFICE][0], NULL, VERB_SEND,
+                         buf_slice(&send)) == ERR_OK,
+              "send");
+    while (coordinator.deliveries == 0) {
+        zmq_pollitem_t item = {r->lane[COORDINATOR][0], 0, ZMQ_POLLIN, 0};
+        zmq_poll(&item, 1, 1000);
+        live_drain(r, COORDINATOR, 0, &coordinator);
+        live_must(live_seconds() - begin < 30, "an emergency in 30 s");
+    }
+    double ms = (live_seconds() - begin) * 1000;
+    live_drain(r, OFFICE, 0, &office);
+    buf_fini(&send);
+    return ms;
+}
+
 static void latency(struct live *r, size_t rounds, const char *label)
 {
     double *ms = calloc(rounds, sizeof(*ms));
-    struct live_tally office = {0}, coordinator = {0};
     live_must(ms != NULL, "memory");
     for (size_t i = 0; i < rounds; i++) {
-        struct buf send = {0};
-        make_emergency(r, &send);
-        double begin = live_seconds();
-        live_must(frame_send(r->lane[OFFICE][0], NULL, VERB_SEND,
-                             buf_slice(&send)) == ERR_OK,
-                  "send");
-        while (coordinator.deliveries <= i) {
-            zmq_pollitem_t item = {r->lane[COORDINATOR][0], 0, ZMQ_POLLIN, 0};
-            zmq_poll(&item, 1, 1000);
-            live_drain(r, COORDINATOR, 0, &coordinator);
-            live_must(live_seconds() - begin < 30, "an emergency in 30 s");
-        }
-        ms[i] = (live_seconds() - begin) * 1000;
-        live_drain(r, OFFICE, 0, &office);
-        buf_fini(&send);
+        ms[i] = emergency(r);
         usleep(2000);
     }
     qsort(ms, rounds, sizeof(*ms), by_value);
@@ -299,8 +310,9 @@ static void run(struct live *r, size_t events)
            accepted_rate(r, events, 256, true));
     printf("resident memory of the hub %.1f MiB\n",
            (double)resident_kib(r->pid) / 1024);
-    live_fetch(r, COORDINATOR, 0, 256);
     latency(r, 500, "idle hub");
+    bench_withdrawal(r, HOSPITAL, WITHDRAWN, NULL);
+    bench_withdrawal(r, HOSPITAL, WITHDRAWN, emergency);
     pid_t child[4];
     for (int i = 0; i < 4; i++)
         child[i] = flood(r, FLOOD1 + i);
