@@ -15,7 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONSENT_WITHDRAWN 1203
+enum {
+    CONSENT_WITHDRAWN = 1203,
+    CONSENT_EXPIRED = 1204,
+    MEETING_CLOSED = 1707,
+    MEETING_CANCELLED = 1708
+};
 #define FETCH_AGAIN_MS 1000
 
 static void add_evidence(struct buf *b, const char *what, struct slice note)
@@ -163,6 +168,18 @@ static size_t consents_of(const struct verified *v, struct id *out)
     return n;
 }
 
+/* After these something here may be called back: it is asked for at once, not
+ * when the lease would be renewed. */
+static bool calls_back(uint32_t type)
+{
+    static const uint32_t TYPES[] = {CONSENT_WITHDRAWN, CONSENT_EXPIRED,
+                                     MEETING_CLOSED, MEETING_CANCELLED};
+    for (size_t i = 0; i < NELEM(TYPES); i++)
+        if (TYPES[i] == type)
+            return true;
+    return false;
+}
+
 static enum err store_delivery(struct link *k, size_t lane,
                                const struct verified *v, struct slice bytes)
 {
@@ -185,6 +202,8 @@ static enum err store_delivery(struct link *k, size_t lane,
         e = take_withdrawal(k, v, &row);
     if (e != ERR_OK)
         return e;
+    if (fresh && calls_back(row.type))
+        k->lease.due_ms = 0;
     k->delivered |= fresh;
     *(fresh ? &k->taken : &k->repeated) += 1;
     return ack_delivery(k, lane, v);

@@ -319,7 +319,7 @@ static enum err change_person(struct hub *h, struct arrival *a)
     bool places = fx->person_change == PERSON_PLACES;
     uint64_t leaf;
     enum err e =
-        leaf_consent(h, a, PB__LEAF_KIND__PERSON_CHANGE, NULL, NULL, &leaf);
+        leaf_person(h, a, PB__LEAF_KIND__PERSON_CHANGE, NULL, 0, NULL, &leaf);
     if (e == ERR_OK)
         e = places
                 ? store_person_places(h->store, a->known.person, &fx->places)

@@ -10,6 +10,8 @@ const struct command COMMANDS[] = {
      "イベントを一つ送る、または --stream で一行一件", "send one event, or with --stream one a line", cmd_send},
     {"inbox", "show", "DELIVERY", 1, 1, "config dir node actor timeout json",
      "一件を開く(ハブに確かめてから)", "open one delivery, after asking the hub", cmd_inbox_show},
+    {"inbox", "status", "", 0, 0, "config dir node json",
+     "この接続の様子", "how this node is", cmd_inbox_status},
     {"inbox", "", "", 0, 0, "config dir node json all limit follow exec",
      "届いたものを見る", "show what has arrived", cmd_inbox},
     {"outbox", "", "", 0, 0, "config dir node json all limit",

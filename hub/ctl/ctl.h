@@ -102,6 +102,7 @@ int cmd_node_list(struct ctl *c);
 int cmd_send(struct ctl *c);
 int cmd_inbox(struct ctl *c);
 int cmd_inbox_show(struct ctl *c);
+int cmd_inbox_status(struct ctl *c);
 int cmd_outbox(struct ctl *c);
 int cmd_consent_give(struct ctl *c);
 int cmd_consent_refuse(struct ctl *c);

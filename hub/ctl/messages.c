@@ -544,6 +544,34 @@ int cmd_inbox_show(struct ctl *c)
     return code;
 }
 
+static long long figure(const json_t *j, const char *part, const char *key)
+{
+    return json_integer_value(json_object_get(json_object_get(j, part), key));
+}
+
+/* What this node has and owes, in figures. */
+int cmd_inbox_status(struct ctl *c)
+{
+    struct node_answer a = {0};
+    int code = request(c, "status", NULL, 0, &a);
+    if (code == EXIT_DONE && c->json) {
+        json_object_set_new(a.json, "schema", json_string("tsunagi.node/1"));
+        print_json(a.json);
+    } else if (code == EXIT_DONE) {
+        printf(say(c,
+                   "%s  未読 %lld  受取済み %lld  取消 %lld  送信待ち %lld\n",
+                   "%s  unread %lld  handed over %lld  recalled %lld  "
+                   "waiting to be sent %lld\n"),
+               text_of(a.json, "agency"), figure(a.json, "inbox", "new"),
+               figure(a.json, "inbox", "handed") +
+                   figure(a.json, "inbox", "handled"),
+               figure(a.json, "inbox", "recalled"),
+               figure(a.json, "outbox", "waiting"));
+    }
+    node_answer_fini(&a);
+    return code;
+}
+
 int cmd_inbox(struct ctl *c)
 {
     if (c->follow)

@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 
+from consent import CONSENT_NODES, play_consent
 from badinput import BADINPUT_NODES, play_badinput
 from discharge import DISCHARGE_NODES, play_discharge
 from emergency import EMERGENCY_NODES, play_emergency
@@ -25,6 +26,7 @@ STORIES = {
     "discharge": (play_discharge, DISCHARGE_NODES),
     "emergency": (play_emergency, EMERGENCY_NODES),
     "plan": (play_plan, PLAN_NODES),
+    "consent": (play_consent, CONSENT_NODES),
     "outage": (play_outage, OUTAGE_NODES),
     "badinput": (play_badinput, BADINPUT_NODES),
 }

@@ -14,6 +14,12 @@ HANAKO = {"family": "架空", "given": "花子", "family_kana": "カクウ",
 TARO = {"family": "見本", "given": "太郎", "family_kana": "ミホン",
         "given_kana": "タロウ", "birth": datetime.date(1990, 11, 30), "sex": "M",
         "diagnosis": "双極性障害"}
+JIRO = {"family": "例示", "given": "次郎", "family_kana": "レイジ",
+        "given_kana": "ジロウ", "birth": datetime.date(1983, 1, 15), "sex": "M",
+        "diagnosis": ""}
+SABURO = {"family": "試験", "given": "三郎", "family_kana": "シケン",
+          "given_kana": "サブロウ", "birth": datetime.date(1958, 8, 9), "sex": "M",
+          "diagnosis": ""}
 MISAKI = {"family": "仮名", "given": "美咲", "family_kana": "カメイ",
           "given_kana": "ミサキ", "birth": datetime.date(2001, 2, 28), "sex": "F",
           "diagnosis": ""}

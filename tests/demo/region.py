@@ -46,6 +46,8 @@ NODES = {
     "c1": ("HC-492019-01", "health_centre", {}),
     "c2": ("HC-490008-01", "health_centre", {}),
     "m1": ("LG-492019", "municipality", {}),
+    "m2": ("LG-492027", "municipality", {}),
+    "a1": ("OW-AUDIT-49", "consultation_centre", {}),
     "w1": ("OW-HOUSE-49", "office", {"profile": "housing"}),
     "s1": ("WO-4911000018", "office", {"profile": "short_stay"}),
     "s2": ("WO-4911000026", "office", {"profile": "short_stay"}),
@@ -369,6 +371,22 @@ module = {
         out = must("outbox", "--config", self.conf(node), "--json", "--all",
                    "--limit", "1000000")
         return json.loads(out)["events"]
+
+    def send(self, node, event):
+        """The whole answer to one event, as `tsunagi send --json` prints it."""
+        code, out, err = command("send", "--json", "-", "--config", self.conf(node),
+                                 data=json.dumps(event, ensure_ascii=False).encode())
+        try:
+            return json.loads(out)
+        except ValueError as e:
+            raise Broken("send %s: %d: %s" % (event.get("type"), code, err.strip())) from e
+
+    def wait_status(self, node, what, seconds=PATIENCE):
+        """The node's own status, when what(status) holds."""
+        def look():
+            s = json.loads(must("inbox", "status", "--config", self.conf(node), "--json"))
+            return s if what(s) else None
+        return wait_for(look, seconds)
 
     def wait_delivery(self, node, kind, after=(), seconds=PATIENCE, match=None):
         """The first delivery of that kind that was not there before."""
