@@ -298,8 +298,8 @@ void matrix_events(matrix_each *each, void *ctx)
             return;
         for (unsigned k = 0; e != NULL && k < e->n_values; k++) {
             s.variant = e->values[k].name;
-            if (!each(ctx, &s))
-                return;
+            if (e->values[k].value != 0 && !each(ctx, &s))
+                return; /* 0 stands for "none was said" */
         }
     }
 }

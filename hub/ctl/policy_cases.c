@@ -3,11 +3,11 @@
  *   cases.tsv  id ja event purpose role predicates classes released rule
  *
  * event, purpose and role are sets as in rules.tsv, and the case must hold for
- * each combination. predicates: facts, and of the person `consent`,
- * `consent_own` or `refused` (matrix.h). classes: asked for, * all of the
- * event. released: the exact set, - for none. rule: cited by the first class
- * released, or when there is none by the first denied; DEFAULT: no rule; an
- * empty cell is not looked at.
+ * each combination. predicates: a set of facts, and of the person `consent`,
+ * `consent_own` or `refused` (matrix.h); * is every predicate and `consent`.
+ * classes: asked for as they are, * all of the event. released: the exact set,
+ * - for none. rule: cited by the first class released, or when there is none
+ * by the first denied; DEFAULT: no rule; an empty cell is not looked at.
  *
  * A rule is covered when a case rests on it, and a permit also needs a case in
  * which it holds back: a promise that was only tried where it gives says
@@ -59,6 +59,26 @@ static bool chosen_event(const char *cell, const struct situation *s)
     return in && !out;
 }
 
+/* Facts of a cell; false when a word is none. */
+static bool read_facts(const struct policy *p, const char *cell,
+                       struct situation *facts)
+{
+    char w[WORD_SIZE];
+    bool minus;
+    struct situation out = {.event = NULL};
+    *facts = out;
+    for (const char *s = cell; take_word(&s, &minus, w);)
+        if (strcmp(w, "*") != 0 && !matrix_read_words(w, minus ? &out : facts))
+            return false;
+    if (!chosen(cell, "*"))
+        return true;
+    for (size_t i = 0; i < policy_count(p, POLICY_PREDICATE); i++)
+        matrix_read_words(policy_code(p, POLICY_PREDICATE, i), facts);
+    facts->consent = !out.consent;
+    facts->predicates &= ~out.predicates;
+    return true;
+}
+
 /* Classes of a cell, `every` for *; false when a word is none. */
 static bool read_classes(const char *cell, uint64_t every, uint64_t *set)
 {
@@ -86,7 +106,7 @@ struct trial {
     size_t row, situations, failed, asked; /* asked: of this row */
     bool bad;                              /* this row does not hold */
     struct situation facts;
-    uint64_t classes, released;
+    uint64_t released;
     uint8_t *seen; /* by rule */
 };
 
@@ -165,8 +185,9 @@ static bool try_event(void *ctx, const struct situation *event)
     struct situation s = x->facts;
     s.event = event->event;
     s.variant = event->variant;
-    s.classes = x->classes & event->classes;
-    if (s.classes == 0 || !chosen_event(cell_of(x, "event"), event))
+    if (!chosen_event(cell_of(x, "event"), event) ||
+        !read_classes(cell_of(x, "classes"), event->classes, &s.classes) ||
+        s.classes == 0)
         return true;
     for (size_t i = 0; i < policy_count(x->p, POLICY_PURPOSE); i++) {
         s.purpose = policy_code(x->p, POLICY_PURPOSE, i);
@@ -186,10 +207,10 @@ static void try_row(struct trial *x)
     const char *released = cell_of(x, "released");
     x->bad = false;
     x->asked = 0;
-    x->facts = (struct situation){.event = NULL};
-    if (!matrix_read_words(cell_of(x, "predicates"), &x->facts))
+    uint64_t asked;
+    if (!read_facts(x->p, cell_of(x, "predicates"), &x->facts))
         complain(x, "知らない条件の語があります", "an unknown fact");
-    else if (!read_classes(cell_of(x, "classes"), UINT64_MAX, &x->classes) ||
+    else if (!read_classes(cell_of(x, "classes"), UINT64_MAX, &asked) ||
              (strcmp(released, "-") != 0 &&
               !read_classes(released, 0, &x->released)))
         complain(x, "知らない情報の区分があります", "an unknown class");
