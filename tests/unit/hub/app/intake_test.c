@@ -562,6 +562,26 @@ static void no_type_is_taken_with_a_field_in_a_wrong_part(void **state)
     assert_int_equal(c.events, 0);
 }
 
+static void what_is_about_nobody_makes_no_person(void **state)
+{
+    struct region *r = *state;
+    struct client *s1 = client(r, "s1");
+    struct sent s;
+    sent(&s, s1, "VACANCY_UPDATED", NULL, NULL, NULL);
+    sent_to(&s, "OW-K1-492019", "P_EMG");
+    const char *got = post(s1, &s);
+    assert_int_not_equal(got[0], 'E');
+    assert_int_equal(r->hub->count.accepted, 1);
+    for (uint64_t i = 0; i < store_log_size(r->hub->store); i++) {
+        Pb__AuditLeaf *l = leaf_at(r, i);
+        assert_false(l->has_subject_handle);
+        pb__audit_leaf__free_unpacked(l, NULL);
+    }
+    sent(&s, s1, "VACANCY_UPDATED", NULL, "person", NULL);
+    sent_to(&s, "OW-K1-492019", "P_EMG");
+    assert_string_equal(post(s1, &s), "E-EVT-021");
+}
+
 /* A report of abuse, whole, broken or unreadable from its parts on. */
 static void another_channels_event_leaves_no_trace(void **state) /* W-119 */
 {
@@ -771,6 +791,7 @@ int main(void)
         REGION_TEST(the_malformed_is_kept_and_answered),
         REGION_TEST(a_bad_event_is_answered_with_its_id),
         REGION_TEST(no_type_is_taken_with_a_field_in_a_wrong_part),
+        REGION_TEST(what_is_about_nobody_makes_no_person),
         REGION_TEST(another_channels_event_leaves_no_trace),
         REGION_TEST(what_is_too_large_is_answered),
         REGION_TEST(too_large_a_body_is_refused),
