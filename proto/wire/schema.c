@@ -133,3 +133,46 @@ size_t schema_value_size(const ProtobufCFieldDescriptor *f)
         return sizeof(void *);
     }
 }
+
+size_t schema_count(const ProtobufCMessage *m,
+                    const ProtobufCFieldDescriptor *f)
+{
+    const uint8_t *base = (const uint8_t *)m;
+    size_t n;
+    const void *p;
+    protobuf_c_boolean has;
+    if (f->label == PROTOBUF_C_LABEL_REPEATED) {
+        memcpy(&n, base + f->quantifier_offset, sizeof(n));
+        return n;
+    }
+    if (f->type == PROTOBUF_C_TYPE_STRING ||
+        f->type == PROTOBUF_C_TYPE_MESSAGE) {
+        memcpy(&p, base + f->offset, sizeof(p));
+        return p != NULL;
+    }
+    memcpy(&has, base + f->quantifier_offset, sizeof(has));
+    return has ? 1 : 0;
+}
+
+const void *schema_element(const ProtobufCMessage *m,
+                           const ProtobufCFieldDescriptor *f, size_t i)
+{
+    const uint8_t *at = (const uint8_t *)m + f->offset;
+    if (f->label != PROTOBUF_C_LABEL_REPEATED)
+        return at;
+    const uint8_t *list;
+    memcpy(&list, at, sizeof(list));
+    return list + i * schema_value_size(f);
+}
+
+uint64_t schema_number(const ProtobufCFieldDescriptor *f, const void *at)
+{
+    uint64_t wide;
+    uint32_t narrow;
+    if (f->type == PROTOBUF_C_TYPE_UINT64) {
+        memcpy(&wide, at, sizeof(wide));
+        return wide;
+    }
+    memcpy(&narrow, at, sizeof(narrow)); /* enums and bools are int */
+    return narrow;
+}

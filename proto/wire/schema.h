@@ -64,6 +64,14 @@ static inline uint64_t class_bit(unsigned cls)
 }
 /* Bytes of one value of a field in protobuf-c's struct. */
 size_t schema_value_size(const ProtobufCFieldDescriptor *f);
+/* How many values a field has: 0 or 1 unless repeated. */
+size_t schema_count(const ProtobufCMessage *m,
+                    const ProtobufCFieldDescriptor *f);
+/* Where the i-th lies, i < schema_count. */
+const void *schema_element(const ProtobufCMessage *m,
+                           const ProtobufCFieldDescriptor *f, size_t i);
+/* A value that is a number, bool or enum. */
+uint64_t schema_number(const ProtobufCFieldDescriptor *f, const void *at);
 /* The name of the variant field's value in a body, "" when it has none. */
 const char *schema_variant(const struct schema_message *m,
                            const ProtobufCMessage *body);

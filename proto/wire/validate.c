@@ -1,8 +1,9 @@
 /* validate.c - what a body says, after its form is known to be right.
  *
  * Most rules hold for every event and follow from the kind of field: the walk
- * goes by descriptors, so a new event is covered when it is written. What one
- * type must have, and how large its numbers may be, are tables. An individual
+ * goes by descriptors, so a new event is covered when it is written. How large
+ * the numbers may be is a table; what one type must have is in require.c. An
+ * individual
  * number (My Number) may be in no text at all (Act on My Number, art. 15, 19,
  * 20); text that is a date or time is not searched, since one in ten of those
  * with 12 digits would fit the check digit. Nor does any number take it: times
@@ -11,15 +12,14 @@
 #include "proto/base/date.h"
 #include "proto/base/text.h"
 #include "proto/wire/event.h"
+#include "proto/wire/require.h"
 #include "proto/wire/unpack.h"
 #include "tsunagi/v1/abuse.pb-c.h"
 #include "tsunagi/v1/consent.pb-c.h"
 #include "tsunagi/v1/emergency.pb-c.h"
 #include "tsunagi/v1/glass.pb-c.h"
-#include "tsunagi/v1/hospital.pb-c.h"
 #include "tsunagi/v1/options.pb-c.h"
 #include "tsunagi/v1/record.pb-c.h"
-#include "tsunagi/v1/support.pb-c.h"
 #include <assert.h>
 #include <string.h>
 
@@ -79,68 +79,11 @@ static enum err at_fault(struct check *c, const char *name, enum err e)
     return e;
 }
 
-/* ---- reading by descriptor ----------------------------------------------- */
-
-static const void *member(const ProtobufCMessage *m, size_t offset)
-{
-    return (const uint8_t *)m + offset;
-}
-
-static bool by_pointer(const ProtobufCFieldDescriptor *f)
-{
-    return f->type == PROTOBUF_C_TYPE_STRING ||
-           f->type == PROTOBUF_C_TYPE_MESSAGE;
-}
-
 static const void *pointer_at(const void *at)
 {
     const void *p;
     memcpy(&p, at, sizeof(p));
     return p;
-}
-
-static size_t count(const ProtobufCMessage *m,
-                    const ProtobufCFieldDescriptor *f)
-{
-    if (f->label == PROTOBUF_C_LABEL_REPEATED) {
-        size_t n;
-        memcpy(&n, member(m, f->quantifier_offset), sizeof(n));
-        return n;
-    }
-    if (by_pointer(f))
-        return pointer_at(member(m, f->offset)) != NULL;
-    protobuf_c_boolean has;
-    memcpy(&has, member(m, f->quantifier_offset), sizeof(has));
-    return has ? 1 : 0;
-}
-
-static size_t size_of(ProtobufCType t)
-{
-    switch (t) {
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return sizeof(void *);
-    case PROTOBUF_C_TYPE_BYTES:
-        return sizeof(ProtobufCBinaryData);
-    case PROTOBUF_C_TYPE_INT64:
-    case PROTOBUF_C_TYPE_SINT64:
-    case PROTOBUF_C_TYPE_UINT64:
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE:
-        return 8;
-    default:
-        return 4;
-    }
-}
-
-static const void *element(const ProtobufCMessage *m,
-                           const ProtobufCFieldDescriptor *f, size_t i)
-{
-    if (f->label != PROTOBUF_C_LABEL_REPEATED)
-        return member(m, f->offset);
-    const uint8_t *array = pointer_at(member(m, f->offset));
-    return array + i * size_of(f->type);
 }
 
 /* ---- single values ------------------------------------------------------- */
@@ -258,17 +201,10 @@ static const struct {
     {NULL, "_ms", FROM_MS, TO_MS},
 }; /* clang-format on */
 
-static uint64_t number_at(const ProtobufCFieldDescriptor *f, const void *at)
-{
-    uint64_t v = 0;
-    memcpy(&v, at, size_of(f->type));
-    return v;
-}
-
 static enum err check_number(const ProtobufCMessage *m,
                              const ProtobufCFieldDescriptor *f, const void *at)
 {
-    uint64_t v = number_at(f, at);
+    uint64_t v = schema_number(f, at);
     for (size_t i = 0; i < NELEM(RANGES); i++)
         if (RANGES[i].of == NULL ? ends_in(f->name, RANGES[i].field)
                                  : RANGES[i].of == m->descriptor &&
@@ -381,9 +317,9 @@ static enum err check_field(struct check *c, const ProtobufCMessage *m,
                             const ProtobufCFieldDescriptor *f)
 {
     size_t back = enter(c, f->name);
-    size_t n = count(m, f);
+    size_t n = schema_count(m, f);
     for (size_t i = 0; i < n; i++) {
-        enum err e = check_element(c, m, f, element(m, f, i));
+        enum err e = check_element(c, m, f, schema_element(m, f, i));
         if (e != ERR_OK)
             return e; /* the path stays where the fault is */
     }
@@ -405,223 +341,6 @@ static enum err check_message(struct check *c, const ProtobufCMessage *m)
     return ERR_OK;
 }
 
-/* ---- what each type must have -------------------------------------------- */
-
-/* One of the fields named must be there and not be empty, zero or false. */
-static const struct {
-    const char *event, *fields;
-    enum err missing;
-} REQUIRED[] = {
-    /* clang-format off */
-    {"ADMISSION_RECORDED", "name", ERR_VAL_REQUIRED},
-    {"ADMISSION_RECORDED", "admitted_on", ERR_VAL_REQUIRED},
-    {"ADMISSION_NOTICE_GIVEN", "given_on", ERR_VAL_REQUIRED},
-    {"ADMISSION_NOTICE_GIVEN", "text", ERR_VAL_REQUIRED},
-    {"SUPPORT_INFORMATION_PROVIDED", "name", ERR_VAL_REQUIRED},
-    {"COMMITTEE_CALLED", "held_on", ERR_VAL_REQUIRED},
-    {"COMMITTEE_RESULT_GIVEN", "told_on", ERR_VAL_REQUIRED},
-    {"FIRST_CONTACT_CONFIRMED", "contact_on", ERR_VAL_REQUIRED},
-    {"FIRST_CONTACT_MISSED", "planned_on", ERR_VAL_REQUIRED},
-    {"DISCHARGE_SUMMARY", "name", ERR_VAL_REQUIRED},
-    {"DISCHARGE_SUMMARY", "discharged_on", ERR_VAL_REQUIRED},
-    {"FILING_SUBMITTED", "form_code", ERR_VAL_REQUIRED},
-    {"FILING_SUBMITTED", "name", ERR_VAL_REQUIRED},
-    {"FILING_SUBMITTED", "admitted_on", ERR_VAL_REQUIRED},
-    {"FILING_RECEIVED", "filing_ref", ERR_VAL_REQUIRED},
-    {"RENEW_NOTICE_SENT", "sent_on", ERR_VAL_REQUIRED},
-    {"RENEW_NOTICE_SENT", "reason", ERR_VAL_REQUIRED},
-    {"RENEW_NOTICE_SENT", "period_to", ERR_VAL_REQUIRED},
-    {"RENEW_NOTICE_SENT", "answer_by", ERR_VAL_REQUIRED},
-    {"MAYOR_CONSENT_REQUESTED", "requested_on", ERR_VAL_REQUIRED},
-    {"MAYOR_CONSENT_REQUESTED", "name", ERR_VAL_REQUIRED},
-    {"MAYOR_CONSENT_REQUESTED", "condition", ERR_VAL_REQUIRED},
-    {"MAYOR_VISITED", "wish", ERR_VAL_REQUIRED},
-    {"MAYOR_VISITED", "visited_on", ERR_VAL_REQUIRED},
-    {"INTRO_ANSWERED", "intro_ref", ERR_VAL_REQUIRED},
-    {"INTRO_ANSWERED", "answer", ERR_VAL_REQUIRED},
-    {"DISCHARGE_PLANNED", "planned_on move_in_on", ERR_VAL_REQUIRED},
-    {"DISCHARGED", "discharged_on", ERR_VAL_REQUIRED},
-    {"PLAN_ISSUED", "plan_no", ERR_VAL_REQUIRED},
-    {"PLAN_ENDED", "plan_no", ERR_VAL_REQUIRED},
-    {"PLAN_ENDED", "ended_on", ERR_VAL_REQUIRED},
-    {"NEEDS_ASSESSED", "assessed_on", ERR_VAL_REQUIRED},
-    {"TRANSFER_PROPOSED", "plan_no", ERR_VAL_REQUIRED},
-    {"TRANSFER_SENT", "name", ERR_VAL_REQUIRED},
-    {"TRANSFER_ACCEPTED", "transfer_ref", ERR_VAL_REQUIRED},
-    {"EARLY_WARNING", "name", ERR_VAL_REQUIRED},
-    {"EARLY_WARNING", "signs", ERR_VAL_REQUIRED},
-    {"CONSENT_GIVEN", "consent_ref", ERR_VAL_CONSENT_SCOPE},
-    {"CONSENT_GIVEN", "purpose", ERR_VAL_CONSENT_SCOPE},
-    {"CONSENT_GIVEN", "recipient", ERR_VAL_CONSENT_SCOPE},
-    {"CONSENT_GIVEN", "classes", ERR_VAL_CONSENT_SCOPE},
-    {"CONSENT_GIVEN", "valid_to", ERR_VAL_CONSENT_SCOPE},
-    {"CONSENT_WITHDRAWN", "consent_ref all", ERR_VAL_REQUIRED},
-    {"CONSENT_EXPIRED", "consent_ref", ERR_VAL_REQUIRED},
-    {"CONSENT_DEFERRED", "purpose", ERR_VAL_REQUIRED},
-    {"CONSENT_DEFERRED", "ask_again_on", ERR_VAL_REQUIRED},
-    {"CONSENT_REMINDER", "reason", ERR_VAL_REQUIRED},
-    {"PERSON_PLACES_RECORDED", "resident present shikyu plan", ERR_VAL_REQUIRED},
-    {"EMERGENCY_REGISTERED", "name", ERR_VAL_REQUIRED},
-    {"EMERGENCY_REGISTERED", "valid_to", ERR_VAL_REQUIRED},
-    {"EMERGENCY_REQUESTED", "registration", ERR_VAL_REQUIRED},
-    {"EMERGENCY_TRIAGED", "branch", ERR_VAL_REQUIRED},
-    {"STAY_CANVASS", "need_from_ms", ERR_VAL_REQUIRED},
-    {"STAY_CANVASS", "nights", ERR_VAL_REQUIRED},
-    {"STAY_CONFIRMED", "offer_ref", ERR_VAL_REQUIRED},
-    {"STAY_CONFIRMED", "name", ERR_VAL_REQUIRED},
-    {"EMERGENCY_UNMET", "reason", ERR_VAL_REQUIRED},
-    {"EMERGENCY_NOTIFIED", "provision", ERR_VAL_REQUIRED},
-    {"EMERGENCY_NOTIFIED", "name", ERR_VAL_REQUIRED},
-    {"CARE_ASKED", "name", ERR_VAL_REQUIRED},
-    {"CARE_ASKED", "items", ERR_VAL_REQUIRED},
-    {"CARE_ANSWERED", "asked_ref", ERR_VAL_REQUIRED},
-    {"STAY_HOSPITALISED", "name", ERR_VAL_REQUIRED},
-    {"VISIT_REQUESTED", "wish", ERR_VAL_REQUIRED},
-    {"VISIT_REQUESTED", "name", ERR_VAL_REQUIRED},
-    {"VISIT_ASSIGNED", "supporter_name", ERR_VAL_REQUIRED},
-    {"VISIT_SCHEDULED", "visit_ms", ERR_VAL_REQUIRED},
-    {"VISIT_REPORTED", "visited_ms", ERR_VAL_REQUIRED},
-    {"ABUSE_REPORTED", "situation", ERR_VAL_REQUIRED},
-    {"ABUSE_FIGURES", "fiscal_year", ERR_VAL_REQUIRED},
-    {"MEETING_CALLED", "kind", ERR_VAL_REQUIRED},
-    {"MEETING_PAPERS", "kind", ERR_VAL_REQUIRED},
-    {"MEETING_PLEDGED", "member_name", ERR_VAL_REQUIRED},
-    {"MEETING_HELD", "kind", ERR_VAL_REQUIRED},
-    {"MEETING_HELD", "held_on", ERR_VAL_REQUIRED},
-    {"MINUTES_CONFIRMED", "kind", ERR_VAL_REQUIRED},
-    {"MINUTES_CONFIRMED", "held_on", ERR_VAL_REQUIRED},
-    {"MEETING_CANCELLED", "reason", ERR_VAL_REQUIRED},
-    {"SERVICE_APPLIED", "name", ERR_VAL_REQUIRED},
-    {"SERVICE_APPLIED", "applied_on", ERR_VAL_REQUIRED},
-    {"SERVICE_DECIDED", "name", ERR_VAL_REQUIRED},
-    {"SERVICE_DECIDED", "decided_on", ERR_VAL_REQUIRED},
-    {"SERVICE_PLAN_FIXED", "name", ERR_VAL_REQUIRED},
-    {"SERVICE_PLAN_FIXED", "fixed_on", ERR_VAL_REQUIRED},
-    {"MONITORED", "monitored_on", ERR_VAL_REQUIRED},
-    {"ISSUE_RAISED", "issue", ERR_VAL_REQUIRED},
-    {"ISSUE_RAISED", "checked_by", ERR_VAL_REQUIRED},
-    {"STAT_REPORTED", "period", ERR_VAL_REQUIRED},
-    {"STAT_REPORTED", "counts", ERR_VAL_REQUIRED},
-    {"BREAK_GLASS_OPENED", "glass_ref", ERR_VAL_REQUIRED},
-    {"BREAK_GLASS_REVIEWED", "glass_ref", ERR_VAL_REQUIRED},
-    {"BREAK_GLASS_REVIEWED", "verdict", ERR_VAL_REQUIRED},
-    {"BREAK_GLASS_NOTICE", "glass_ref", ERR_VAL_REQUIRED},
-    {"ACCESS_REQUESTED", "requested_on", ERR_VAL_REQUIRED},
-    {"ACCESS_ANSWERED", "request_ref", ERR_VAL_REQUIRED},
-    {"ACCESS_ANSWERED", "answered_on", ERR_VAL_REQUIRED},
-    {"PERSON_DIED", "name", ERR_VAL_REQUIRED},
-    {"PERSON_DIED", "died_on", ERR_VAL_REQUIRED},
-}; /* clang-format on */
-
-/* Said either way: there, if only as zero or false. */
-static const struct {
-    const char *event, *field;
-} SAID[] = {
-    {"ADDRESS_PROTECTION_SET", "on"},
-    {"VACANCY_UPDATED", "beds"},
-};
-
-/* A field that a value of another makes necessary. */
-static const struct {
-    const char *event, *field;
-    int value;
-    const char *needs;
-} NEEDED[] = {
-    /* when and how the person's wish was confirmed is recorded each time */
-    {"VISIT_REQUESTED", "wish", PB__VISIT_WISH_STATE__WISH_CONFIRMED,
-     "wish_confirmed_on"},
-    {"VISIT_REQUESTED", "wish", PB__VISIT_WISH_STATE__WISH_CONFIRMED,
-     "wish_method"},
-    {"MAYOR_VISITED", "wish", PB__VISIT_WISH__WISHED, "name"},
-};
-
-static bool is_nonzero(const void *at, size_t n)
-{
-    uint64_t v = 0;
-    assert(n <= sizeof(v));
-    memcpy(&v, at, n);
-    return v != 0;
-}
-
-static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessage *m,
-                                                const char *name)
-{
-    const ProtobufCFieldDescriptor *f =
-        protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
-    assert(f != NULL);
-    return f;
-}
-
-/* Present and not empty, zero or false. */
-static bool has(const ProtobufCMessage *m, const char *name)
-{
-    const ProtobufCFieldDescriptor *f = field_of(m, name);
-    if (count(m, f) == 0)
-        return false;
-    const void *at = element(m, f, 0);
-    if (f->label == PROTOBUF_C_LABEL_REPEATED ||
-        f->type == PROTOBUF_C_TYPE_MESSAGE)
-        return true;
-    if (f->type == PROTOBUF_C_TYPE_STRING)
-        return filled(pointer_at(at));
-    if (f->type == PROTOBUF_C_TYPE_BYTES)
-        return ((const ProtobufCBinaryData *)at)->len > 0;
-    return is_nonzero(at, size_of(f->type));
-}
-
-/* One of the names in a list separated by spaces; first gets the first. */
-static bool has_one_of(const ProtobufCMessage *m, const char *names,
-                       char first[PATH_BYTES])
-{
-    char name[PATH_BYTES];
-    first[0] = '\0';
-    for (const char *p = names; *p != '\0'; p += strspn(p, " ")) {
-        size_t n = strcspn(p, " ");
-        assert(n < sizeof(name));
-        memcpy(name, p, n);
-        name[n] = '\0';
-        if (has(m, name))
-            return true;
-        if (first[0] == '\0')
-            memcpy(first, name, n + 1);
-        p += n;
-    }
-    return false;
-}
-
-static enum err check_required(struct check *c, const char *event,
-                               const ProtobufCMessage *body)
-{
-    char first[PATH_BYTES];
-    for (size_t i = 0; i < NELEM(REQUIRED); i++)
-        if (strcmp(REQUIRED[i].event, event) == 0 &&
-            !has_one_of(body, REQUIRED[i].fields, first))
-            return at_fault(c, first, REQUIRED[i].missing);
-    for (size_t i = 0; i < NELEM(SAID); i++)
-        if (strcmp(SAID[i].event, event) == 0 &&
-            count(body, field_of(body, SAID[i].field)) == 0)
-            return at_fault(c, SAID[i].field, ERR_VAL_REQUIRED);
-    return ERR_OK;
-}
-
-static bool is_value(const ProtobufCMessage *body, const char *name, int value)
-{
-    const ProtobufCFieldDescriptor *f = field_of(body, name);
-    return count(body, f) > 0 &&
-           number_at(f, element(body, f, 0)) == (uint64_t)value;
-}
-
-static enum err check_needed(struct check *c, const char *event,
-                             const ProtobufCMessage *body)
-{
-    for (size_t i = 0; i < NELEM(NEEDED); i++)
-        if (strcmp(NEEDED[i].event, event) == 0 &&
-            is_value(body, NEEDED[i].field, NEEDED[i].value) &&
-            !has(body, NEEDED[i].needs))
-            return at_fault(c, NEEDED[i].needs, ERR_VAL_REQUIRED);
-    return ERR_OK;
-}
-
 static enum err check_body(struct check *c, const struct schema_message *m,
                            const ProtobufCMessage *body)
 {
@@ -632,8 +351,9 @@ static enum err check_body(struct check *c, const struct schema_message *m,
         if (e != ERR_OK)
             return e;
     }
-    enum err e = check_required(c, m->event_name, body);
-    return e == ERR_OK ? check_needed(c, m->event_name, body) : e;
+    char missing[REQUIRE_NAME];
+    enum err e = require_fields(m, body, missing);
+    return e == ERR_OK ? e : at_fault(c, missing, e);
 }
 
 enum err event_validate(const struct schema_message *m,
