@@ -224,6 +224,44 @@ static void a_new_policy_changes_no_past(void **state)
     all_as_recorded(r, 11);
 }
 
+/* Less is released under a stricter policy, and no more under the old one
+ * again, because the delivery was narrowed before. */
+static void what_was_narrowed_is_reproduced(void **state)
+{
+    static const char WIDE[] = "R_PLAN R_LOCAL\tG_META G_ID G_ADM\texisting";
+    static const char NARROW[] = "R_PLAN R_LOCAL\tG_META G_ID\texisting";
+    struct region *r = *state;
+    struct client *p1 = client(r, "p1");
+    a_busy_day(r);
+    activate(r, WIDE, NARROW);
+    client_close(p1);
+    assert_true(fetch(client(r, "p1"), LANE_NORMAL) > 0);
+    activate(r, NARROW, WIDE);
+    client_close(p1);
+    assert_true(fetch(client(r, "p1"), LANE_NORMAL) > 0);
+    all_as_recorded(r, 14);
+}
+
+static void a_reading_is_reproduced(void **state)
+{
+    struct region *r = *state;
+    const char *code;
+    char id[ID_TEXT];
+    struct id delivery;
+    a_busy_day(r);
+    struct client *p1 = client(r, "p1");
+    assert_int_equal(id_from(pb_slice(last_got(p1)->d->delivery_id), &delivery),
+                     ERR_OK);
+    id_format(delivery, id);
+    const char *const args[] = {"delivery_id", id, "actor",
+                                "00112233445566778899aabbccddeeff", NULL};
+    json_t *j = ask_as(p1, "read", args, &code);
+    assert_string_equal(code, "");
+    json_decref(j);
+    assert_true(is_decision(r, store_log_size(r->hub->store) - 1));
+    all_as_recorded(r, 11);
+}
+
 static void a_register_that_was_altered_is_noticed(void **state)
 {
     struct region *r = *state;
@@ -430,6 +468,8 @@ int main(void)
         REGION_TEST(every_decision_is_reproduced),
         REGION_TEST(a_consent_taken_back_later_changes_no_past),
         REGION_TEST(a_new_policy_changes_no_past),
+        REGION_TEST(what_was_narrowed_is_reproduced),
+        REGION_TEST(a_reading_is_reproduced),
         REGION_TEST(a_register_that_was_altered_is_noticed),
         REGION_TEST(what_is_no_decision_is_not_found),
         REGION_TEST(what_is_withheld_says_what_is_missing),
