@@ -14,7 +14,8 @@ static bool no_consent(const struct flow_in *in)
 {
     const struct facts *f = in->facts;
     for (size_t i = 0; i < f->grant_count; i++)
-        if (strcmp(f->grants[i].purpose, "P_PD") == 0 &&
+        if (!f->grants[i].third &&
+            strcmp(f->grants[i].purpose, "P_PD") == 0 &&
             grant_in_force(&f->grants[i], in->now_ms))
             return false;
     return true;

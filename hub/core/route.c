@@ -216,7 +216,7 @@ static bool supports(const struct facts *f, const Pb__CaseState *s,
                      const struct agency *a, uint64_t now_ms)
 {
     for (size_t i = 0; i < f->grant_count; i++)
-        if (grant_in_force(&f->grants[i], now_ms) &&
+        if (!f->grants[i].third && grant_in_force(&f->grants[i], now_ms) &&
             grant_names(&f->grants[i], a))
             return true;
     return case_member(s, a->code);
@@ -325,16 +325,6 @@ static void decide(const struct facts *f, const struct question *q,
  * name (glass.c), and so knows already. */
 #define CARE_ANSWERED 1428
 
-bool route_about_nobody(const struct schema_message *m)
-{
-    const uint64_t nobody = class_bit(PB__DATA_CLASS__G_META) |
-                            class_bit(PB__DATA_CLASS__G_STAT) |
-                            class_bit(PB__DATA_CLASS__G_ISSUE) |
-                            class_bit(PB__DATA_CLASS__G_VACANCY);
-    const uint64_t meta = class_bit(PB__DATA_CLASS__G_META);
-    return (m->class_mask & ~nobody) == 0 && (m->class_mask & ~meta) != 0;
-}
-
 /* The signed header of this sender (NULL: the hub) may not reach this role. It
  * tells of a hospital, and with the person's data it would tell of an
  * admission. */
@@ -342,7 +332,7 @@ static bool hides(const struct policy *p, const struct agency *from,
                   const struct schema_message *type, const char *role)
 {
     return from != NULL && type->event != CARE_ANSWERED &&
-           !route_about_nobody(type) && is_hospital(from) &&
+           !flow_about_nobody(type->event) && is_hospital(from) &&
            (policy_ceiling(p, role) & class_bit(PB__DATA_CLASS__G_ADM)) == 0;
 }
 

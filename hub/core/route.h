@@ -7,8 +7,6 @@
  * decided. fx->refuse is set for an unknown agency, role, place or purpose. */
 void route_meant(const struct facts *f, const struct event *e, uint64_t now_ms,
                  struct effects *fx);
-/* Nothing in it is about a person: vacancies, issues, figures. */
-bool route_about_nobody(const struct schema_message *m);
 /* Decides for each of them, with the case as it will be (fx->state, or the one
  * in facts). Sets fx->park when nothing can be delivered and a person should
  * look: a role that nobody has there, or trouble while deciding. */

@@ -99,8 +99,7 @@ static enum err find_flow(const struct facts *f, const struct event *e,
     if (f->case_known && f->state != NULL)
         return known_case(f, e, flow);
     if (flow_free(e->schema->event))
-        return names_person(e) || route_about_nobody(e->schema) ? ERR_OK
-                                                                : ERR_EVT_TOKEN;
+        return names_person(e) ? ERR_OK : ERR_EVT_TOKEN;
     *flow = flow_opening(e->schema->event);
     if (*flow == NULL)
         return names_case(e) ? ERR_FLOW_CASE : ERR_EVT_TOKEN;

@@ -51,7 +51,7 @@ static const struct {
     {"A2", "OW-A2-49"},      {"B2", "OW-B2-49"},      {"C3", "HC-491004-01"},
     {"M2", "LG-492027"},     {"M3", "LG-493015"},     {"M4", "LG-491004"},
     {"R1", "WO-4911000042"}, {"A1", "OW-AUDIT-49"},   {"V1", "OW-VISIT-49"},
-    {"W1", "OW-MHWC-49"},
+    {"W1", "OW-MHWC-49"},    {"HD", "MI-4910100033"}, {"HO", "MI-4910100041"},
 };
 
 /* The code behind a short name; anything else stands for itself. */
