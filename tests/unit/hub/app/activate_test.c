@@ -148,19 +148,28 @@ static void the_policy_in_force_survives_the_folder(void **state)
 
 static void a_pack_altered_in_the_store_is_no_policy(void **state)
 {
+    static const char *const HOW[] = {
+        "UPDATE policy_pack SET pack = CAST(pack || version AS BLOB)",
+        "UPDATE policy_pack SET version = 99", /* a whole one, not the log's */
+        "UPDATE policy_pack SET leaf = 1",
+    };
     struct region *r = *state;
-    char *db = region_path(r, "data/hub.db");
-    struct buf why = {0};
+    char *db = region_path(r, "data/hub.db"), *kept = region_path(r, "kept");
     region_stop(r);
-    run_command("sqlite3", db,
-                "UPDATE policy_pack SET pack = CAST(replace(CAST(pack AS TEXT),"
-                " char(112), char(113)) AS BLOB)");
-    log_open("test", 0);
-    assert_int_not_equal(region_try(r, &why), ERR_OK);
-    log_open("test", LOG_ERROR);
-    assert_non_null(strstr((char *)why.p, "pack in the store"));
-    buf_fini(&why);
+    run_command("cp", db, kept);
+    for (size_t i = 0; i < NELEM(HOW); i++) {
+        struct buf why = {0};
+        run_command("cp", kept, db);
+        run_command("sqlite3", db, HOW[i]);
+        log_open("test", 0);
+        assert_int_not_equal(region_try(r, &why), ERR_OK);
+        log_open("test", LOG_ERROR);
+        assert_non_null(strstr((char *)why.p, "pack in the store"));
+        region_stop(r);
+        buf_fini(&why);
+    }
     free(db);
+    free(kept);
 }
 
 #define R020                                                                   \
