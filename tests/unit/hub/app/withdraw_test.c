@@ -161,6 +161,14 @@ static void answer_recall(struct client *c, struct id delivery,
     buf_fini(&inner);
 }
 
+/* How many are not done. */
+static uint64_t sweeps(struct region *r)
+{
+    uint64_t n;
+    assert_int_equal(store_sweep_count(r->hub->store, &n), ERR_OK);
+    return n;
+}
+
 /* ---- recall ---- */
 
 static void what_rested_on_it_comes_back_and_nothing_else(void **state)
@@ -290,6 +298,80 @@ static void a_narrower_consent_calls_back_what_it_leaves_out(void **state)
     assert_int_equal(fetch_for(p1, LANE_URGENT, 8, 100), 0); /* no notice */
 }
 
+/* ---- address protection, places ---- */
+
+static void protect(struct client *c, const char *person)
+{
+    Pb__AddressProtectionSet b = PB__ADDRESS_PROTECTION_SET__INIT;
+    struct sent s;
+    b.has_on = b.on = 1;
+    b.has_ground = 1;
+    b.ground = PB__PROTECTION_GROUND__ASKED_BY_PERSON;
+    sent(&s, c, "ADDRESS_PROTECTION_SET", &b.base, person, NULL);
+    assert_string_equal(post(c, &s), "");
+}
+
+static uint64_t received(const struct client *c)
+{
+    uint64_t classes = 0;
+    const struct got *g = last_got((struct client *)(uintptr_t)c);
+    for (size_t i = 0; i < g->d->n_part; i++)
+        classes |= class_bit(g->d->part[i]->cls);
+    return classes;
+}
+
+#define ADDRESS                                                                \
+    (class_bit(PB__DATA_CLASS__G_CONTACT) | class_bit(PB__DATA_CLASS__G_DEST))
+
+/* On its way with the address in it: it comes back, and what may still be had
+ * goes out again without. */
+static void an_address_protected_is_called_back(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1");
+    give(h1, "person", "consent", P1, "P_TRA");
+    post_sample(h1, "DISCHARGE_PLANNED", "person", "plan", P1, "P_TRA");
+    assert_int_equal(fetch_for(p1, LANE_NORMAL, 1, 400), 1);
+    assert_true((received(p1) & ADDRESS) != 0);
+    protect(h1, "person");
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__PERSON_CHANGE), 1);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__RECALL), 1);
+    Pb__AuditLeaf *l = newest(r, PB__LEAF_KIND__RECALL, "");
+    assert_string_equal(l->reason, "PROTECTED");
+    assert_true((l->released & ADDRESS) == l->released);
+    assert_true(cites(r, l, PB__LEAF_KIND__PERSON_CHANGE));
+    pb__audit_leaf__free_unpacked(l, NULL);
+    assert_int_equal(recalled(p1, "0"), 1);
+    reconnect(p1);
+    assert_int_equal(fetch_for(p1, LANE_NORMAL, 1, 400), 1);
+    assert_true((received(p1) & ADDRESS) == 0 && received(p1) != 0);
+    assert_false(id_eq(delivery_of(&p1->got[0]), delivery_of(&p1->got[1])));
+}
+
+static void places_recorded_are_kept(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1");
+    Pb__PersonPlacesRecorded b = PB__PERSON_PLACES_RECORDED__INIT;
+    struct sent s;
+    struct person_facts about;
+    struct id id;
+    uint8_t token[16];
+    bool found;
+    b.resident = b.plan = (char *)(uintptr_t) "49201";
+    sent(&s, h1, "PERSON_PLACES_RECORDED", &b.base, "person", NULL);
+    assert_string_equal(post(h1, &s), "");
+    token_of(token, "person");
+    assert_int_equal(store_token_find(r->hub->store, h1->agency, TOKEN_PERSON,
+                                      token, &found, &id),
+                     ERR_OK);
+    assert_int_equal(store_person(r->hub->store, id, &about), ERR_OK);
+    assert_string_equal(about.places.resident, "49201");
+    assert_string_equal(about.places.plan, "49201");
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__PERSON_CHANGE), 1);
+    assert_int_equal(sweeps(r), 0);
+}
+
 /* ---- sweeps ---- */
 
 /* Many deliveries of the one that waits, as if sent one by one. */
@@ -305,13 +387,6 @@ static void multiply(struct region *r, size_t n)
     for (size_t i = 1; i < n; i++)
         assert_int_equal(store_delivery_put(s, &d), ERR_OK);
     assert_int_equal(store_commit(s), ERR_OK);
-}
-
-static uint64_t sweeps(struct region *r)
-{
-    uint64_t n;
-    assert_int_equal(store_sweep_count(r->hub->store, &n), ERR_OK);
-    return n;
 }
 
 #define QUEUED 10000
@@ -509,6 +584,8 @@ int main(void)
         REGION_TEST(a_recall_nobody_answers_is_shown),
         REGION_TEST(a_renewed_consent_calls_nothing_back),
         REGION_TEST(a_narrower_consent_calls_back_what_it_leaves_out),
+        REGION_TEST(an_address_protected_is_called_back),
+        REGION_TEST(places_recorded_are_kept),
         REGION_TEST(ten_thousand_are_withdrawn_and_none_leaves),
         REGION_TEST(a_sweep_goes_on_after_a_restart),
         REGION_TEST(what_cannot_be_decided_waits_for_a_person),
