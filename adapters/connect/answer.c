@@ -21,6 +21,7 @@ static const struct {
     {"INTRO_ANSWERED", "intro_ref"},
     {"FILING_RECEIVED", "filing_ref"},
     {"STAY_CONFIRMED", "offer_ref"},
+    {"CARE_ANSWERED", "asked_ref"},
 };
 
 /* ---- answers to drafts --------------------------------------------------- */

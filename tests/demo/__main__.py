@@ -13,10 +13,12 @@ import signal
 import sys
 import tempfile
 
-from consent import CONSENT_NODES, play_consent
 from badinput import BADINPUT_NODES, play_badinput
+from consent import CONSENT_NODES, play_consent
 from discharge import DISCHARGE_NODES, play_discharge
 from emergency import EMERGENCY_NODES, play_emergency
+from meeting import MEETING_NODES, play_meeting
+from night import NIGHT_NODES, play_night
 from outage import OUTAGE_NODES, play_outage
 from plan import PLAN_NODES, play_plan
 from region import Region, write
@@ -27,6 +29,8 @@ STORIES = {
     "emergency": (play_emergency, EMERGENCY_NODES),
     "plan": (play_plan, PLAN_NODES),
     "consent": (play_consent, CONSENT_NODES),
+    "night": (play_night, NIGHT_NODES),
+    "meeting": (play_meeting, MEETING_NODES),
     "outage": (play_outage, OUTAGE_NODES),
     "badinput": (play_badinput, BADINPUT_NODES),
 }

@@ -75,20 +75,25 @@ def refuse(story):
     return stay
 
 
-def ask_of_a_plan(story):
-    """The same question about him and about somebody who does not exist."""
+def ask_of_a_plan(story, refused):
+    """The office knows him from another matter and asks: is there a plan?"""
     region = story.region
+    refused.form(("consents.csv", "同意書"), ("introduction.csv", "紹介"))
+    d = region.wait_delivery("p1", "COMMUNITY_PROVIDER_INTRODUCED", refused.before["p1"])
+    story.hold(d, "相談室は、住まいの相談(別の目的の同意)で例示次郎さんを知っている",
+               "the office knows him from another matter, to which he agreed")
 
-    def ask(number):
+    def ask(**who):
         return outcome(region, "p1", {
-            "type": "EARLY_WARNING", "person": number,
-            "to": [{"agency": "HC-490008-01", "purpose": "P_PD"}],
+            "type": "EARLY_WARNING", **who, "to": [{"agency": "HC-490008-01", "purpose": "P_PD"}],
             "body": {**identity(JIRO), "signs": "(架空の記載)"}})
-    one, other = ask("計画のある人か-1"), ask("計画のある人か-2")
-    story.hold(one == other and one["recipient"],
-               "相談室が「計画がありますか」と確かめようとしても、答えは、いない人についてのものと同じ",
-               "the office learns no more of him than of somebody who does not exist", str((one, other)))
-    return ask
+    his, nobody = ask(person_token=d["person_token"]), ask(person="いない人")
+    story.hold(his == nobody and his["recipient"],
+               "相談室が計画のことを確かめようとしても、答えは、いない人についてのものと一字も違わない",
+               "whatever the office asks about a plan, the answer is that about somebody who "
+               "does not exist, letter by letter", str((his, nobody)))
+    got = nobody_told(refused, ["c2"], {"EARLY_WARNING"})
+    story.hold(not got, "問い合わせは、保健所にも届いていない", "nor did the question reach the health centre")
 
 
 def file_all_the_same(story, refused):
@@ -212,7 +217,7 @@ def places(story):
 def play_consent(region, options):
     story = Story("同意しない、取り消す、知られない", "Refused, withdrawn, protected", region)
     refused = refuse(story)
-    ask_of_a_plan(story)
+    ask_of_a_plan(story, refused)
     file_all_the_same(story, refused)
     withdraw_offline(story)
     protect(story)
