@@ -1,5 +1,6 @@
 /* intake_test.c - what the hub takes in, what it refuses, and how it says so.
  */
+#include "hub/core/flow.h"
 #include "tests/unit/hub/app/region.h"
 #include "tests/unit/proto/wire/forge.h"
 
@@ -562,6 +563,45 @@ static void no_type_is_taken_with_a_field_in_a_wrong_part(void **state)
     assert_int_equal(c.events, 0);
 }
 
+static void send_type(struct client *c, const struct schema_message *m,
+                      bool nobody, unsigned pick)
+{
+    struct sample_how how = {"カナリア", pick};
+    ProtobufCMessage *body = sample_body_how(m, &how);
+    struct sent s;
+    sent(&s, c, m->event_name, body, nobody ? NULL : "person",
+         nobody ? NULL : m->event_name);
+    sent_to(&s, C1, "P_TRA");
+    sent_to(&s, P1, "P_PD");
+    uint8_t actor[16] = {1};
+    s.routing.has_actor = 1;
+    s.routing.actor = (ProtobufCBinaryData){16, actor};
+    post(c, &s);
+    unpack_free(&body);
+}
+
+/* Every type there is, valid, from every node, in the order of numbers: the
+ * hub answers each by a receipt and goes on. */
+static void every_type_from_everyone_is_answered(void **state) /* W-150 */
+{
+    struct region *r = *state;
+    for (uint32_t type = 1; type < 3000; type++) {
+        const struct schema_message *m = schema_event(type);
+        if (m == NULL || m->hub_only || m->channel[0] != '\0')
+            continue;
+        for (size_t i = 0; i < NELEM(NODES); i++) {
+            send_type(client(r, NODES[i].node), m, flow_about_nobody(type),
+                      type % 3);
+            assert_int_equal(r->hub->broken, ERR_OK);
+        }
+    }
+    assert_true(r->hub->count.accepted > 100);
+    for (size_t i = 0; i < NELEM(NODES); i++) /* and what it released holds */
+        for (int lane = 0; lane < LANE_COUNT; lane++)
+            fetch_for(client(r, NODES[i].node), lane, 64, 100);
+    assert_int_equal(r->hub->broken, ERR_OK);
+}
+
 static void what_is_about_nobody_makes_no_person(void **state)
 {
     struct region *r = *state;
@@ -791,6 +831,7 @@ int main(void)
         REGION_TEST(the_malformed_is_kept_and_answered),
         REGION_TEST(a_bad_event_is_answered_with_its_id),
         REGION_TEST(no_type_is_taken_with_a_field_in_a_wrong_part),
+        REGION_TEST(every_type_from_everyone_is_answered),
         REGION_TEST(what_is_about_nobody_makes_no_person),
         REGION_TEST(another_channels_event_leaves_no_trace),
         REGION_TEST(what_is_too_large_is_answered),
