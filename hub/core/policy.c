@@ -12,12 +12,12 @@
  *   consent            a permit that needs a consent in force
  *   session life breakglass
  *
- * With several roles the first that permits a class is cited. A consent or a
- * refusal that names a role speaks for that role only, so it is compared with
- * the recipient reduced to the role being looked at. Companion classes come
- * last: under a consent rule they pass with whatever that rule let pass. A
- * class about third persons passes by their own consent, any other by the
- * person's.
+ * With several roles each is judged for itself, and the one that lets most
+ * pass decides alone; prohibitions are of any role. A consent or a refusal that
+ * names a role speaks for that role only, so it is compared with the recipient
+ * reduced to the role being looked at. Companion classes come last: under a
+ * consent rule they pass with whatever that rule let pass. A class about third
+ * persons passes by their own consent, any other by the person's.
  *
  * A rule tied to a meeting or to a break-glass is cut to the classes those are
  * for before it is looked at: outside of them it does not even match.
@@ -51,8 +51,7 @@ struct query {
     int32_t day;
     struct candidate as[AGENCY_ROLES];
     size_t roles;
-    uint8_t role_of[CLASS_MAX]; /* index in as, of each permit */
-    struct decision *out;
+    struct decision *out; /* as one role, while it is judged */
 };
 
 /* ---- the question --------------------------------------------------------*/
@@ -227,14 +226,12 @@ static bool layer_speaks(const struct query *q, const struct candidate *c,
 }
 
 /* The consent a companion class goes along with: that of another class that
- * passed by the same rule for the same role. -1: none did. */
-static int companion_grant(const struct query *q, const struct candidate *c,
-                           uint16_t rule)
+ * passed by the same rule. -1: none did. */
+static int companion_grant(const struct query *q, uint16_t rule)
 {
     for (unsigned i = 0; i < CLASS_MAX; i++) {
         const struct class_verdict *v = &q->out->of[i];
-        if (v->permit && v->rule == rule && v->grant >= 0 &&
-            &q->as[q->role_of[i]] == c)
+        if (v->permit && v->rule == rule && v->grant >= 0)
             return v->grant;
     }
     return -1;
@@ -256,7 +253,7 @@ static bool consent_speaks(const struct query *q, const struct candidate *c,
     int g = consent_covering(a->grants, a->grant_count, &c->named, a->purpose,
                              cls, (q->p->third & bit) != 0, a->now_ms);
     if (g < 0 && (q->p->companions & bit) != 0)
-        g = companion_grant(q, c, r);
+        g = companion_grant(q, r);
     if (g >= 0)
         permit(q, v, r, g);
     return g >= 0;
@@ -296,7 +293,7 @@ static struct class_verdict judge_as(const struct query *q,
     return v;
 }
 
-static void judge(struct query *q, unsigned cls)
+static void judge(struct query *q, const struct candidate *c, unsigned cls)
 {
     struct class_verdict *v = &q->out->of[cls];
     for (enum layer l = LAYER_PROHIBIT; l <= LAYER_PROTECT; l++) {
@@ -304,23 +301,17 @@ static void judge(struct query *q, unsigned cls)
         if (v->rule != NO_RULE)
             return;
     }
-    for (size_t i = 0; i < q->roles; i++) {
-        struct class_verdict one = judge_as(q, &q->as[i], cls);
-        bool says_more = v->rule == NO_RULE && v->grant < 0;
-        if (one.permit || says_more)
-            *v = one;
-        if (one.permit) {
-            q->role_of[cls] = (uint8_t)i;
-            return;
-        }
-    }
+    *v = judge_as(q, c, cls);
+    if (v->permit)
+        q->out->released |= class_bit(cls);
 }
 
-static void judge_all(struct query *q, uint64_t classes)
+static void judge_all(struct query *q, const struct candidate *c,
+                      uint64_t classes)
 {
-    for (unsigned c = 1; c < CLASS_MAX; c++)
-        if (classes & class_bit(c))
-            judge(q, c);
+    for (unsigned k = 1; k < CLASS_MAX; k++)
+        if (classes & class_bit(k))
+            judge(q, c, k);
 }
 
 /* ---- the decision --------------------------------------------------------*/
@@ -338,26 +329,45 @@ static void deny_all(const struct policy_ask *ask, struct decision *out)
             (struct class_verdict){.rule = NO_RULE, .grant = -1, .basis = ""};
 }
 
-/* The role decided for: the wanted one, else the first with a permit. */
-static void conclude(struct query *q)
+static void decide_as(struct query *q, const struct candidate *c)
 {
     struct decision *d = q->out;
-    uint64_t ceiling = 0;
-    size_t first = q->ask->role != NULL ? 0 : q->roles;
-    for (size_t i = 0; i < q->roles; i++)
-        ceiling |= q->as[i].ceiling;
-    for (unsigned c = 1; c < CLASS_MAX; c++)
-        if (d->of[c].permit) {
-            d->released |= class_bit(c);
-            if (q->role_of[c] < first)
-                first = q->role_of[c];
-        }
-    d->withheld = d->asked & ceiling & ~d->released;
-    if (first == q->roles)
+    const struct policy_ask *a = q->ask;
+    judge_all(q, c, a->classes & ~q->p->companions);
+    judge_all(q, c, a->classes & q->p->companions);
+    d->withheld = d->asked & c->ceiling & ~d->released;
+    if (d->released == 0 && a->role == NULL)
         return;
     const char *role =
-        q->ask->role != NULL ? q->ask->role : q->ask->recipient->role[first];
+        a->role != NULL ? a->role : a->recipient->role[c - q->as];
     memcpy(d->role, role, strlen(role) + 1);
+}
+
+/* Nothing is released in either role: each denial that says more counts. */
+static void join_denials(struct decision *best, const struct decision *one)
+{
+    best->withheld |= one->withheld;
+    for (unsigned c = 1; c < CLASS_MAX; c++)
+        if (best->of[c].rule == NO_RULE && best->of[c].grant < 0)
+            best->of[c] = one->of[c];
+}
+
+/* In one role: the one that lets most pass, the first of them. A decision
+ * joined from several could not say whose ceiling it kept to. */
+static void decide_best(struct query *q)
+{
+    struct decision *best = q->out, one;
+    decide_as(q, &q->as[0]);
+    for (size_t i = 1; i < q->roles; i++) {
+        q->out = &one;
+        deny_all(q->ask, &one);
+        decide_as(q, &q->as[i]);
+        if (__builtin_popcountll(one.released) >
+            __builtin_popcountll(best->released))
+            *best = one;
+        else if (best->released == 0)
+            join_denials(best, &one);
+    }
 }
 
 void policy_decide(const struct policy *p, const struct policy_ask *ask,
@@ -376,9 +386,6 @@ void policy_decide(const struct policy *p, const struct policy_ask *ask,
     q.out = out;
     deny_all(ask, out);
     out->error = understand(&q);
-    if (out->error != ERR_OK)
-        return;
-    judge_all(&q, ask->classes & ~p->companions);
-    judge_all(&q, ask->classes & p->companions);
-    conclude(&q);
+    if (out->error == ERR_OK)
+        decide_best(&q);
 }

@@ -131,24 +131,33 @@ variants_of(const struct schema_message *m)
     return NULL;
 }
 
+/* Value 0 of an enum is what nobody said: it is no variant. */
+static bool is_said(const ProtobufCEnumValue *v)
+{
+    return v->value != 0;
+}
+
 /* The values of one enum lie together, so an event keeps only their range. */
 static bool add_variants(struct policy *p, struct bucket *b,
                          const ProtobufCEnumDescriptor *e)
 {
-    if (e == NULL || e->n_values == 0)
+    unsigned first = 0;
+    while (e != NULL && first < e->n_values && !is_said(&e->values[first]))
+        first++;
+    if (e == NULL || first == e->n_values)
         return true;
     const struct symbol *known =
-        policy_symbol(p, SYMBOL_VARIANT, e->values[0].name);
+        policy_symbol(p, SYMBOL_VARIANT, e->values[first].name);
     b->variant_first = known != NULL
                            ? known->index
                            : (uint16_t)(p->kind_count[SYMBOL_VARIANT] + 1);
-    b->variant_count = (uint16_t)e->n_values;
-    for (unsigned i = 0; known == NULL && i < e->n_values; i++) {
+    b->variant_count = (uint16_t)(e->n_values - first);
+    for (unsigned i = first; known == NULL && i < e->n_values; i++) {
         struct symbol s = {.kind = SYMBOL_VARIANT,
                            .code = e->values[i].name,
                            .ja = e->values[i].name,
                            .en = e->values[i].name,
-                           .index = (uint16_t)(b->variant_first + i)};
+                           .index = (uint16_t)(b->variant_first + i - first)};
         if (!policy_add_symbol(p, s, UINT16_MAX))
             return false;
     }
@@ -496,6 +505,19 @@ static void check_ceilings(struct load *l)
     }
 }
 
+static void check_labels(struct load *l)
+{
+    for (size_t i = 0; i < l->p->symbol_count; i++) {
+        const struct symbol *s = &l->p->symbol[i];
+        if ((s->kind != SYMBOL_CLASS && s->kind != SYMBOL_EVENT) || s->labelled)
+            continue;
+        l->faults++;
+        buf_addf(l->why, "%s: error %s: %s is missing\n",
+                 POLICY_FILE_NAMES[POLICY_VOCAB], err_code(ERR_POL_INVALID),
+                 s->code);
+    }
+}
+
 static enum err load_rules(struct load *l)
 {
     struct policy *p = l->p;
@@ -517,6 +539,7 @@ static enum err load_all(struct load *l)
     if (!load_schema(l->p))
         return ERR_INTERNAL;
     each_row(l, POLICY_VOCAB, load_vocab);
+    check_labels(l);
     each_row(l, POLICY_BASIS, load_basis);
     each_row(l, POLICY_CEILING, load_ceiling);
     check_ceilings(l);
