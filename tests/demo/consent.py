@@ -5,6 +5,7 @@ import re
 import time
 
 from hospital import Hospital
+from ledger import ledger
 from people import HANAKO, JIRO, fill, new_number, today, values
 from region import must, wait_for, write
 from search import Identity
@@ -172,6 +173,10 @@ def withdraw_offline(story):
     story.hold(held and "body" not in held,
                "すでに読んだ相談室では「取り消されました」の印が付き、もう表示されない",
                "at the office, which had read it, it is marked and shown no more", str(held))
+    answers = [e["reason"] for e in ledger(region) if e["kind"] == "RECALL" and
+               e["phase"] == "ANSWER"]
+    story.hold(len(answers) == 2, "回収の結果(消した、渡し済み)は、監査記録に残る",
+               "what became of each recall (deleted, handed over) is in the log", str(answers))
     told = {n: region.wait_delivery(n, "CONSENT_WITHDRAWN", stay.before[n]) for n in ("p1", "n1")}
     story.hold(told["p1"], "持っている相手には、撤回されたことが知らされた",
                "who holds something was told of the withdrawal", str(told))

@@ -3,6 +3,7 @@ import os
 import signal
 
 from hospital import ADMISSION, FILING, Hospital, INTRODUCTION, LEAVING, answer
+from ledger import ledger
 from people import HANAKO, TARO, era, today
 from region import NODES, wait_for, write
 from search import found_in_files
@@ -155,8 +156,69 @@ def without_consent(story):
     return told
 
 
+# what SC-01 says may have been given to whom, and nothing else to anyone
+SC01 = {
+    "p1": {"COMMUNITY_PROVIDER_INTRODUCED": INTRODUCTION, "DISCHARGE_PLANNED": LEAVING,
+           "DISCHARGED": LEAVING - {"G_DEST"}},
+    "n1": {"DISCHARGE_PLANNED": LEAVING, "DISCHARGED": LEAVING - {"G_DEST"}},
+    "k1": {"COMMUNITY_PROVIDER_INTRODUCED": INTRODUCTION},
+    "c1": {"FILING_SUBMITTED": None},
+}
+
+
+def sc01(story):
+    """The whole list of what went to whom, from the inboxes and from the log."""
+    stay, region = Hospital(story, HANAKO), story.region
+    story.tell("SC-01 架空花子さん。先月入院し、退院支援(相談室・訪問看護・基幹相談支援センター)に同意した",
+               "SC-01 Hanako, admitted last month, agreed to discharge planning: office, nurses, "
+               "base centre")
+    stay.form(("sc01_consent.csv", "同意書"))
+    stay.receipts("CONSENT_GIVEN")
+    stay.form(("filing.csv", "入院届"), ("introduction.csv", "紹介"))
+    intro = region.wait_delivery("p1", "COMMUNITY_PROVIDER_INTRODUCED", stay.before["p1"])
+    answer(region, "p1", intro, "INTRO_ANSWERED",
+           {"answer": "INTRO_ACCEPTED", "contact_name": "相談室みちしるべ 担当01"},
+           "返事01-%s.json" % stay.number)
+    stay.form(("discharge.csv", "退院予定"))
+    planned = region.wait_delivery("n1", "DISCHARGE_PLANNED", stay.before["n1"])
+    stay.message("adt_a03.hl7")
+    stay.form(("sc01_end.csv", "退院届"))
+    for node in ("p1", "n1"):
+        region.wait_delivery(node, "DISCHARGED", stay.before[node])
+    filed = wait_for(lambda: len([d for d in stay.new("c1")
+                                  if d["type"] == "FILING_SUBMITTED"]) == 2)
+    wait_for(lambda: (region.status() or {}).get("waiting_normal") == 0)
+    visit = region.send("n1", {"type": "FIRST_CONTACT_CONFIRMED",
+                               "person_token": planned["person_token"], "to": [], "body": {
+                                   "contact_on": today().isoformat()}})
+    story.hold(visit.get("outcome") == "ACCEPTED", "最初の訪問が確かめられた",
+               "the first visit is confirmed", str(visit))
+    got = {n: {} for n in SC01}
+    for node in DISCHARGE_NODES:
+        for d in stay.new(node):
+            if node != "h1":
+                got.setdefault(node, {}).setdefault(d["type"], []).append(WORDS.held(d))
+    right = filed and set(got) == set(SC01) and all(
+        set(got[n]) == set(SC01[n]) and
+        all(len(got[n][t]) == (2 if t == "FILING_SUBMITTED" else 1) and
+            (c is None or got[n][t] == [c]) for t, c in SC01[n].items()) for n in SC01)
+    story.hold(right, "渡したものの一覧は、決めたとおり: 相談室3件、訪問看護2件、基幹相談支援センター1件、"
+               "保健所は届出2件(紹介は含まない)、市と居住支援は0件",
+               "the list of what was given is exactly: office 3, nurses 2, base centre 1, health "
+               "centre the two filings and not the introduction, city and housing nothing", str(got))
+    events = {d["event_id"]: n for n in ("p1", "n1", "k1", "c1") for d in stay.new(n)}
+    releases = [e for e in ledger(region) if e["kind"] == "RELEASE" and e["event"] in events]
+    count = {a: sum(e["peer"] == a for e in releases) for a in ("WO-4931000014", "MI-4960100016")}
+    story.hold(count == {"WO-4931000014": 3, "MI-4960100016": 2} and
+               all(e["released"] and e["basis"] for e in releases),
+               "監査記録にも同じ数の提供の記録(相談室3、訪問看護2)があり、どれにも情報の種類と根拠が書かれている",
+               "the log has as many records of provision (office 3, nurses 2), each with its kinds "
+               "of data and its ground", str(count))
+
+
 def play_discharge(region, options):
     story = Story("退院支援", "Discharge planning", region)
+    sc01(story)
     with_consent(story)
     told = without_consent(story)
     story.note("架空花子さん(同意あり)", "Hanako, who agreed")
