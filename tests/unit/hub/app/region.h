@@ -29,7 +29,7 @@
 #include <cmocka.h>
 
 #define ORIGIN "kakuu.example/log"
-#define CLIENTS 12
+#define CLIENTS 13
 static const struct {
     const char *node, *agency;
 } NODES[CLIENTS] = {
@@ -37,6 +37,7 @@ static const struct {
     {"s1", "WO-4911000018"}, {"s2", "WO-4911000026"}, {"s3", "WO-4911000034"},
     {"k1", "OW-K1-492019"},  {"b1", "OW-B1-49"},      {"c1", "HC-492019-01"},
     {"c2", "HC-490008-01"},  {"o1", "OW-HOUSE-49"},   {"m1", "LG-492019"},
+    {"a1", "OW-AUDIT-49"},
 };
 
 /* One delivery as its node took it. */
