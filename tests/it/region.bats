@@ -61,6 +61,83 @@ consent() { # PERSON
     [[ "$got" == *1983-01-15* ]]
 }
 
+@test "a preview says who would get what and why not, and sends nothing" {
+    before=$(tsunagi outbox --all --json --dir "$D" --node p1 | wc -c)
+    run tsunagi send --preview - --dir "$D" --node p1 --lang ja <<<"$(registration it-2)"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"まだ何も送っていません"*"OW-B1-49"*"渡るもの: "*"クライシスプラン"* ]]
+    run tsunagi send --preview - --dir "$D" --node p1 --lang ja <<<"$(registration it-9)"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"何も渡りません"*"渡せる根拠がありません"* ]]
+    [ "$(tsunagi outbox --all --json --dir "$D" --node p1 | wc -c)" -eq "$before" ]
+}
+
+@test "one delivery is opened by a person who says who they are, and is leafed" {
+    for n in b1-a b1-b; do
+        id=$(tsunagi inbox --all --dir "$D" --node $n | awk '/EMERGENCY_REGISTERED/ {print $1}')
+        [ -z "$id" ] || break
+    done
+    run tsunagi inbox show "$id" --dir "$D" --node $n
+    [ "$status" -eq 2 ]
+    run tsunagi inbox show "$id" --actor staff-1 --dir "$D" --node $n
+    [ "$status" -eq 0 ]
+    [[ "$output" == *レイジジロウ*静かな部屋で待つ* ]]
+    run tsunagi inbox show 00000000-0000-4000-8000-000000000000 --actor staff-1 --dir "$D" --node $n
+    [ "$status" -eq 6 ]
+    run tsunagi inbox --all --dir "$D" --node $n
+    [[ "$output" != *レイジジロウ* ]]
+}
+
+@test "a consent by options: paper by its hash, listed, withdrawn by its number" {
+    echo scan >"$D/paper.pdf"
+    echo it-20 >"$D/number"
+    tsunagi consent give --person @"$D/number" --purpose P_REG --to OW-B1-49 \
+        --classes G_ID,G_CRISIS --until "$(date -d '+90 days' +%F)" --paper "$D/paper.pdf" \
+        --text-version 2026-04 --dir "$D" --node p1
+    run tsunagi consent list --person - --json --dir "$D" --node p1 <<<it-20
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"$(sha256sum <"$D/paper.pdf" | cut -c1-64)"* ]]
+    [[ "$output" != *it-20* ]]
+    ref=$(printf %s "$output" | grep -o '"consent_ref":"[^"]*' | cut -d'"' -f4)
+    tsunagi consent withdraw --person @"$D/number" --ref "$ref" --dir "$D" --node p1
+    run tsunagi consent withdraw --person @"$D/number" --ref "$ref" --dir "$D" --node p1
+    [ "$status" -ne 0 ]
+}
+
+@test "a third person's data are consented to by the third person alone" {
+    give() {
+        tsunagi consent give --person - --purpose P_REG --to OW-B1-49 --until "$(date -d '+90 days' +%F)" \
+            --paper "$D/paper.pdf" --text-version 2026-04 --dir "$D" --node p1 "$@" <<<it-21
+    }
+    run give --classes G_GUARD
+    [[ "$output" == *E-VAL-021* ]]
+    run give --classes G_GUARD --giver THIRD_PERSON
+    [ "$status" -eq 0 ]
+    run give --classes G_ID --giver PARENT
+    [[ "$output" == *E-VAL-020* ]]
+    run give --classes G_ID --giver PARENT --minor-view MINOR_DISAGREES
+    [[ "$output" == *E-VAL-022* ]]
+    run give --classes G_ID --giver PARENT --minor-view MINOR_AGREES
+    [ "$status" -eq 0 ]
+    run give --classes G_ID --giver STATUTORY_REP
+    [[ "$output" == *E-VAL-020* ]]
+    run give --classes G_ID --giver STATUTORY_REP --authority "$D/paper.pdf"
+    [ "$status" -eq 0 ]
+}
+
+@test "the number of a person does not stay on the command line" {
+    hub=$(awk '$1 == "hub" {print $2}' "$D/pids")
+    kill -STOP "$hub"
+    tsunagi consent refuse --person 0000777777 --purpose P_REG --timeout 3s --dir "$D" --node p1 &
+    pid=$!
+    sleep 0.5
+    line=$(tr '\0' ' ' <"/proc/$pid/cmdline")
+    kill -CONT "$hub"
+    wait $pid || true
+    [[ "$line" == *"--person xxxxxxxxxx"* ]]
+    [[ "$line" != *0000777777* ]]
+}
+
 @test "a stream answers line by line while it stays open" {
     run python3 - "$D" <<'PY'
 import json, subprocess, sys
