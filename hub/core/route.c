@@ -234,10 +234,20 @@ struct question {
     const uint8_t *reader; /* 16 bytes; NULL: nobody reads it yet */
 };
 
+/* Who acts: the sender, or for an event of the hub's own whoever runs the case
+ * that it is about. */
+static const struct agency *acting(const struct facts *f,
+                                   const struct question *q)
+{
+    if (f->sender != NULL || q->state == NULL || q->state->owner == NULL)
+        return from_agency(f);
+    return registry_agency(f->registry, q->state->owner);
+}
+
 static bool responsible_as(const struct facts *f, const struct question *q,
                            const char *role)
 {
-    return authority_is(f->policy, f->registry, &f->places, from_agency(f),
+    return authority_is(f->policy, f->registry, &f->places, acting(f, q),
                         q->type->event_name, q->purpose, role, q->to);
 }
 
@@ -281,7 +291,7 @@ static void ask_sessions(const struct facts *f, const struct question *q,
 static unsigned predicates(const struct facts *f, const struct question *q,
                            uint64_t now_ms)
 {
-    const struct agency *from = from_agency(f), *to = q->to;
+    const struct agency *from = acting(f, q), *to = q->to;
     const Pb__CaseState *s = q->state;
     unsigned p = f->address_protected ? PRED_ADDRESS_PROTECTED : 0;
     if (s != NULL && s->chosen != NULL && strcmp(s->chosen, to->code) == 0)

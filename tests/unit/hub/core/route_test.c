@@ -43,7 +43,16 @@ static void send(const char *from, uint32_t type, const char *to,
     world_send(w, &s, from);
 }
 
-enum consent { NOBODY, TO_P1, TO_PLACE, REFUSED, TAKEN_BACK, OVER };
+enum consent {
+    NOBODY,
+    TO_P1,
+    TO_PLACE,
+    BUT_P1,
+    BY_THIRD,
+    REFUSED,
+    TAKEN_BACK,
+    OVER
+};
 static void consent(enum consent c)
 {
     struct grant *g;
@@ -51,8 +60,13 @@ static void consent(enum consent c)
     if (c == NOBODY)
         return;
     g = world_consent(w, "P_TRA", "P1");
-    if (c == TO_PLACE) {
+    if (c == TO_PLACE || c == BUT_P1) {
         g->to[0] = (struct grant_recipient){"", "R_PLAN", "49201"};
+        g->except_count = c == BUT_P1;
+        snprintf(g->except[0].agency, sizeof(g->except[0].agency), "%s",
+                 code_of("P1"));
+    } else if (c == BY_THIRD) {
+        g->third = true;
     } else if (c == REFUSED) {
         g->kind = GRANT_REFUSED;
     } else if (c == TAKEN_BACK) {
@@ -81,6 +95,10 @@ static const struct {
      "P1 R_PLAN ok"},
     {"also where it names a role at a place", TO_PLACE, "R_PLAN", "P_TRA",
      "P2 R_PLAN ok; P1 R_PLAN ok"},
+    {"but not whom it excepts", BUT_P1, "R_PLAN", "P_TRA", "P2 R_PLAN ok"},
+    {"nor by name", BUT_P1, "P1", "P_TRA", "P1  E-POL-001"},
+    {"whom a third person's names is nobody", BY_THIRD, "R_PLAN", "P_TRA",
+     "- R_PLAN E-POL-001"},
     {"only in that role", TO_P1, "R_HVN", "P_TRA", "- R_HVN E-POL-001"},
     {"only for that purpose", TO_P1, "R_PLAN", "P_PD", "- R_PLAN E-POL-001"},
     {"I-13 nobody was asked", NOBODY, "R_PLAN", "P_TRA", "- R_PLAN E-POL-001"},
@@ -231,6 +249,42 @@ static void only_the_government_of_the_measure_hears_of_a_candidate(void **st)
     }
 }
 
+/* The facts of the end of a measure, for support: without consent only where
+ * the prefecture of the hospital passes them on by an arrangement of its own.
+ */
+static void an_arrangement_is_of_one_prefecture_and_one_event(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *from, *enabled, *want;
+    } AT[] = {
+        {"none", "H1", "", "C1 R_HC E-POL-001"},
+        {"for another event", "H1", "PLAN_ISSUED", "C1 R_HC E-POL-001"},
+        {"for this one", "H1", "X FILING_SUBMITTED", "C1 R_HC ok"},
+        {"of another government", "HD", "FILING_SUBMITTED",
+         "C1 R_HC E-POL-001"},
+    };
+    struct municipality *m =
+        (struct municipality *)(uintptr_t)registry_municipality(w->registry,
+                                                                "49000");
+    const char *before = m->enabled;
+    for (size_t i = 0; i < NELEM(AT); i++) {
+        struct sent s;
+        Pb__FilingSubmitted b = PB__FILING_SUBMITTED__INIT;
+        world_reset(w);
+        w->places = (struct places){.plan = "49201"};
+        b.has_form_code = true;
+        b.form_code = PB__FORM_CODE__SOCHI_CEASE;
+        m->enabled = AT[i].enabled;
+        sent_init(w, &s, 1101, &b.base);
+        sent_to(&s, "R_HC", "P_PD");
+        world_send(w, &s, AT[i].from);
+        if (strcmp(listed(), AT[i].want) != 0)
+            fail_msg("%s: %s", AT[i].name, listed());
+    }
+    m->enabled = before;
+}
+
 static void an_address_protected_is_not_passed_on(void **state)
 {
     (void)state;
@@ -296,6 +350,7 @@ int main(void)
         cmocka_unit_test(release_hides_the_hospital_too),
         cmocka_unit_test(
             only_the_government_of_the_measure_hears_of_a_candidate),
+        cmocka_unit_test(an_arrangement_is_of_one_prefecture_and_one_event),
         cmocka_unit_test(an_address_protected_is_not_passed_on),
         cmocka_unit_test(what_cannot_be_decided_or_placed_waits_for_a_person),
     };
