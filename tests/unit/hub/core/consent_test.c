@@ -272,6 +272,7 @@ static const struct {
     {"family cannot consent for an adult", 3, 1, 0, AGREES, false, true, true, false, &H1, ERR_VAL_CONSENT_GIVER},
     {"a representative of a minor who was not asked", 2, 1, 1, NOT_SAID, true, true, true, false, &H1, ERR_VAL_CONSENT_MINOR},
     {"a minor who speaks for itself", 1, 1, 1, NOT_SAID, false, true, true, false, &H1, ERR_OK},
+    {"a minor who disagrees", 1, 1, 1, DISAGREES, false, true, true, false, &H1, ERR_VAL_CONSENT_MINOR},
     {"a third person, of its own data", 4, 1, 0, 0, false, true, true, true, &H1, ERR_OK},
     {"a third person, of the person's", 4, 1, 0, 0, false, true, true, false, &H1, ERR_VAL_CONSENT_THIRD},
     {"the person, of a third's", 1, 1, 0, 0, false, true, true, true, &H1, ERR_VAL_CONSENT_THIRD},
@@ -438,8 +439,8 @@ static void a_third_person_refuses_for_its_own_data(void **state)
 /* ---- speaking ------------------------------------------------------------*/
 
 /* Days 10 to 20; '+' given, '-' refused, 'w' withdrawn, 'W' withdrawn two
- * leaves later, 'u' refusal undone, 's' superseded, 'd' deferred; 'T' and 't' a
- * third person's yes and no. */
+ * leaves later, 'u' refusal undone, 's' superseded, 'S' a no superseded, 'd'
+ * deferred; 'T' and 't' a third person's yes and no. */
 struct word {
     char what;
     const char *agency, *role, *place; /* all NULL: everyone */
@@ -453,11 +454,11 @@ struct word {
 static struct grant grant_of(const struct word *w)
 {
     char c = w->what;
-    struct grant g = {.kind = strchr("-ut", c) ? GRANT_REFUSED
-                              : c == 'd'       ? GRANT_DEFERRED
-                                               : GRANT_GIVEN,
+    struct grant g = {.kind = strchr("-utS", c) ? GRANT_REFUSED
+                              : c == 'd'        ? GRANT_DEFERRED
+                                                : GRANT_GIVEN,
                       .withdrawn = c == 'w' || c == 'u' || c == 'W',
-                      .superseded = c == 's',
+                      .superseded = c == 's' || c == 'S',
                       .third = c == 'T' || c == 't',
                       .purpose = "P_TRA",
                       .classes = w->classes,
@@ -517,6 +518,7 @@ static const struct {
     {"a withdrawal counts from when it was said", {{'W', P1, ID, 1}, {'+', P1, ID, 2}}, "P_TRA", 2, 15, 1, 0},
     {"a consent after it speaks", {{'W', P1, ID, 1}, {'+', P1, ID, 4}}, "P_TRA", 2, 15, 1, -1},
     {"what was replaced is silent", {{'s', P1, ID, 1}}, "P_TRA", 2, 15, -1, -1},
+    {"also a no that was replaced", {{'S', ALL, 0, 1}}, "P_TRA", 2, 15, -1, -1},
     {"so is what was put off", {{'d', ALL, 0, 1}}, "P_TRA", 2, 15, -1, -1},
     {"a third's consent covers nothing of the person", {{'T', P1, ID | TG, 1}}, "P_TRA", 2, 15, -1, -1},
     {"nor the person's anything of a third", {{'+', P1, ID | TG, 1}}, "P_TRA", 3, 15, -1, -1},

@@ -48,6 +48,7 @@ enum consent {
     TO_P1,
     TO_PLACE,
     BUT_P1,
+    P1_BUT_P1,
     BY_THIRD,
     REFUSED,
     TAKEN_BACK,
@@ -62,10 +63,13 @@ static void consent(enum consent c)
     g = world_consent(w, "P_TRA", "P1");
     if (c == TO_PLACE || c == BUT_P1) {
         g->to[0] = (struct grant_recipient){"", "R_PLAN", "49201"};
-        g->except_count = c == BUT_P1;
+    }
+    if (c == BUT_P1 || c == P1_BUT_P1) {
+        g->except_count = 1;
         snprintf(g->except[0].agency, sizeof(g->except[0].agency), "%s",
                  code_of("P1"));
-    } else if (c == BY_THIRD) {
+    }
+    if (c == BY_THIRD) {
         g->third = true;
     } else if (c == REFUSED) {
         g->kind = GRANT_REFUSED;
@@ -96,6 +100,8 @@ static const struct {
     {"also where it names a role at a place", TO_PLACE, "R_PLAN", "P_TRA",
      "P2 R_PLAN ok; P1 R_PLAN ok"},
     {"but not whom it excepts", BUT_P1, "R_PLAN", "P_TRA", "P2 R_PLAN ok"},
+    {"even where it names it too", P1_BUT_P1, "R_PLAN", "P_TRA",
+     "- R_PLAN E-POL-001"},
     {"nor by name", BUT_P1, "P1", "P_TRA", "P1  E-POL-001"},
     {"whom a third person's names is nobody", BY_THIRD, "R_PLAN", "P_TRA",
      "- R_PLAN E-POL-001"},
