@@ -99,6 +99,33 @@ static void an_expired_consent_stops_what_waits_and_no_more(void **state)
     assert_int_equal(fetch_for(p1, LANE_NORMAL, 8, 100), 0);
     turns(r, 2);
     assert_int_equal(made(r, EXPIRED), 1);
+    /* who recorded it hears, and knows of whom */
+    assert_int_equal(fetch(h1, LANE_URGENT), 1);
+    const struct got *told = last_got(h1);
+    assert_string_equal(told->event->schema->event_name, "CONSENT_EXPIRED");
+    assert_true(told->d->has_person_token);
+    const Pb__ConsentExpired *b = (const Pb__ConsentExpired *)told->event->body;
+    assert_memory_equal(b->consent_ref.data, d.ref, ID_BYTES);
+}
+
+static void a_reminder_says_of_what_and_by_when(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1");
+    give(h1, "person", "consent", P1, "P_TRA");
+    struct deadline d =
+        of_consent(r, "consent", DEADLINE_CONSENT_REMIND, r->hub->now_ms);
+    start(r, &d);
+    assert_int_equal(fetch(h1, LANE_NORMAL), 1);
+    const Pb__ConsentReminder *b =
+        (const Pb__ConsentReminder *)last_got(h1)->event->body;
+    assert_int_equal(b->reason, PB__REMINDER_REASON__ENDING);
+    assert_memory_equal(b->consent_ref.data, d.ref, ID_BYTES);
+    char text[TIME_TEXT], day[16];
+    time_jst(b->due_ms, text); /* the midnight after its last day */
+    date_after(day, 181);
+    assert_memory_equal(text, day, 10);
+    assert_memory_equal(text + 10, "T00:00:00", 9);
 }
 
 static const struct {
@@ -160,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         REGION_TEST(an_expired_consent_stops_what_waits_and_no_more),
+        REGION_TEST(a_reminder_says_of_what_and_by_when),
         REGION_TEST(what_fell_due_while_the_hub_was_down_happens_once),
         REGION_TEST(a_withdrawn_consent_has_no_deadlines),
     };

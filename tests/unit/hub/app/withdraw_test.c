@@ -1,6 +1,7 @@
 /* withdraw_test.c - what stops and what comes back when a consent ends, and
  * what a node may show meanwhile: sweeps, recalls, leases, reads. */
 #include "tests/unit/hub/app/region.h"
+#include "tsunagi/v1/meeting.pb-c.h"
 
 #define P1 "WO-4931000014"
 #define S1 "WO-4911000018"
@@ -266,6 +267,71 @@ static void a_recall_nobody_answers_is_shown(void **state)
     free(json);
 }
 
+#define OFFICES 70
+/* The i-th of many planning offices: ten digits, the last one checks. */
+static void office(int i, char code[AGENCY_MAX])
+{
+    for (char last = '0'; last <= '9'; last++) {
+        snprintf(code, AGENCY_MAX, "WO-49310%04d%c", 5000 + i, last);
+        if (code_check_agency(code) == ERR_OK)
+            return;
+    }
+    fail_msg("no check digit");
+}
+
+static void open_offices(struct region *r)
+{
+    struct buf b = {0};
+    char *path = region_path(r, "agencies.tsv"), code[AGENCY_MAX];
+    assert_int_equal(file_read(path, 1 << 20, &b), ERR_OK);
+    for (int i = 0; i < OFFICES; i++) {
+        office(i, code);
+        buf_addf(&b, "%s\t架空事務所%d\tOffice %d\tR_PLAN\t49201\t\n", code, i,
+                 i);
+    }
+    region_write(r, "agencies.tsv", buf_slice(&b));
+    assert_string_equal(control(r, "reload", NULL, NULL, NULL), "");
+    free(path);
+    buf_fini(&b);
+}
+
+static void whoever_holds_it_is_told(void **state) /* more than fit a list */
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1");
+    struct store *s = r->hub->store;
+    struct delivery d;
+    uint8_t ref[ID_BYTES];
+    size_t told = 0;
+    open_offices(r);
+    give(h1, "person", "consent", P1, "P_TRA");
+    post_admission(h1);
+    take(p1);
+    assert_int_equal(store_delivery_find(s, delivery_of(last_got(p1)), &d),
+                     ERR_OK);
+    token_of(ref, "consent");
+    assert_int_equal(store_begin(s), ERR_OK);
+    for (int i = 0; i < OFFICES; i++) { /* as if each had been sent it */
+        office(i, d.agency);
+        assert_int_equal(store_delivery_put(s, &d), ERR_OK);
+        assert_int_equal(store_delivery_rest(s, &d, ref, d.released_classes),
+                         ERR_OK);
+    }
+    assert_int_equal(store_commit(s), ERR_OK);
+    withdraw(h1, "person", "consent");
+    for (int i = 0; i < 100 && sweeps(r) > 0; i++)
+        turn(r);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__RECALL), OFFICES + 1);
+    for (int i = 0; i < OFFICES; i++) {
+        size_t n;
+        office(i, d.agency);
+        assert_int_equal(
+            store_delivery_due(s, d.agency, LANE_URGENT, 0, &d, 1, &n), ERR_OK);
+        told += n;
+    }
+    assert_int_equal(told, OFFICES);
+}
+
 /* ---- a newer consent ---- */
 
 static void a_renewed_consent_calls_nothing_back(void **state)
@@ -296,6 +362,72 @@ static void a_narrower_consent_calls_back_what_it_leaves_out(void **state)
     assert_int_equal(count_leaves(r, PB__LEAF_KIND__WITHHELD), 1);
     assert_int_equal(recalled(p1, "0"), 1);
     assert_int_equal(fetch_for(p1, LANE_URGENT, 8, 100), 0); /* no notice */
+}
+
+/* ---- meetings ---- */
+
+/* Event of the meeting by its convenor, to P1. */
+static void meet(struct client *m1, const char *type,
+                 const ProtobufCMessage *body)
+{
+    struct sent s;
+    sent(&s, m1, type, body, "person", "meeting");
+    sent_to(&s, P1, "P_M106");
+    assert_string_equal(post(m1, &s), "");
+}
+
+static void pledge(struct client *c, const struct got *call)
+{
+    struct sent s;
+    Pb__MeetingPledged b = PB__MEETING_PLEDGED__INIT;
+    b.member_name = (char *)(uintptr_t) "試験三郎";
+    sent(&s, c, "MEETING_PLEDGED", &b.base, NULL, "x");
+    memcpy(s.case_token, call->d->case_token.data, 16);
+    assert_string_equal(post(c, &s), "");
+}
+
+static void papers_come_back_when_the_meeting_closes(void **state) /* SC-16 */
+{
+    struct region *r = *state;
+    struct client *m1 = client(r, "m1"), *p1 = client(r, "p1");
+    Pb__DataClass named[] = {PB__DATA_CLASS__G_ID, PB__DATA_CLASS__G_NEEDS};
+    Pb__MeetingCalled called = PB__MEETING_CALLED__INIT;
+    Pb__MeetingPapers papers = PB__MEETING_PAPERS__INIT;
+    Pb__MeetingHeld was = PB__MEETING_HELD__INIT;
+    Pb__MeetingClosed closed = PB__MEETING_CLOSED__INIT;
+    Pb__Date today = PB__DATE__INIT;
+    today.iso = (char *)(uintptr_t) "2026-04-01";
+    closed.closed_on = was.held_on = &today;
+    was.has_kind = 1;
+    was.kind = PB__MEETING_KIND__MT_106;
+    called.has_kind = papers.has_kind = 1;
+    called.kind = papers.kind = PB__MEETING_KIND__MT_106;
+    called.n_classes = NELEM(named);
+    called.classes = named;
+    papers.needs = (char *)(uintptr_t) "x";
+    meet(m1, "MEETING_CALLED", &called.base);
+    take(p1);
+    pledge(p1, last_got(p1));
+    meet(m1, "MEETING_PAPERS", &papers.base);
+    take(p1);
+    struct id held = delivery_of(last_got(p1));
+    meet(m1, "MEETING_PAPERS", &papers.base); /* waits */
+    meet(m1, "MEETING_HELD", &was.base);
+    meet(m1, "MEETING_CLOSED", &closed.base);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__RECALL), 1);
+    Pb__AuditLeaf *l = newest(r, PB__LEAF_KIND__RECALL, "");
+    assert_string_equal(l->reason, "CLOSED");
+    assert_string_equal(l->peer, P1);
+    pb__audit_leaf__free_unpacked(l, NULL);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__WITHHELD), 1);
+    assert_int_equal(recalled(p1, "0"), 1);
+    char *said = read_as(p1, held, ACTOR);
+    assert_string_equal(said, "E-NF-001");
+    free(said);
+    /* the call itself, and that it is over, are nobody's papers */
+    assert_int_equal(fetch(p1, LANE_NORMAL), 2);
+    assert_string_equal(last_got(p1)->event->schema->event_name,
+                        "MEETING_CLOSED");
 }
 
 /* ---- address protection, places ---- */
@@ -582,8 +714,10 @@ int main(void)
         REGION_TEST(what_was_on_its_way_comes_back_as_well),
         REGION_TEST(the_answer_to_a_recall_is_kept_once),
         REGION_TEST(a_recall_nobody_answers_is_shown),
+        REGION_TEST(whoever_holds_it_is_told),
         REGION_TEST(a_renewed_consent_calls_nothing_back),
         REGION_TEST(a_narrower_consent_calls_back_what_it_leaves_out),
+        REGION_TEST(papers_come_back_when_the_meeting_closes),
         REGION_TEST(an_address_protected_is_called_back),
         REGION_TEST(places_recorded_are_kept),
         REGION_TEST(ten_thousand_are_withdrawn_and_none_leaves),
