@@ -52,6 +52,10 @@ static void show_status(const struct ctl *c, const json_t *j)
     if (text_of(j, "oldest_waiting")[0] != '\0')
         printf(say(c, "最も古い未配送 %s\n", "oldest waiting since %s\n"),
                text_of(j, "oldest_waiting"));
+    json_array_foreach(json_object_get(j, "recalls_unanswered"), i, n)
+        printf(say(c, "取消しに返事がない接続 %s  %sから\n",
+                   "recall unanswered by %s since %s\n"),
+               text_of(n, "node"), text_of(n, "since"));
     if (count(j, "witnesses") < 3)
         puts(say(c,
                  "証人が3機関未満です: 記録の食い違いを外から見つけられません",

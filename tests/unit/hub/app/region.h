@@ -596,7 +596,8 @@ static inline void date_after(char out[16], int days)
     snprintf(out, 16, "%.10s", text);
 }
 
-/* Gives consent for every class; ref is named by a word. */
+/* Gives consent for every class; ref is named by a word, whom by an agency's
+ * code or as R_X@49201. */
 static inline const char *give_as(struct client *c, const char *person,
                                   const char *ref, const char *agency,
                                   const char *purpose, const char *supersedes)
@@ -614,7 +615,15 @@ static inline const char *give_as(struct client *c, const char *person,
     date_after(later, 180);
     from.iso = today;
     end.iso = later;
-    to.agency = (char *)(uintptr_t)agency;
+    char role[ROLE_MAX];
+    const char *at = strchr(agency, '@');
+    if (at != NULL) {
+        snprintf(role, sizeof(role), "%.*s", (int)(at - agency), agency);
+        to.role = role;
+        to.place = (char *)(uintptr_t)(at + 1);
+    } else {
+        to.agency = (char *)(uintptr_t)agency;
+    }
     b.has_consent_ref = b.has_giver = b.has_method = 1;
     b.consent_ref = (ProtobufCBinaryData){16, id};
     b.purpose = (char *)(uintptr_t)purpose;

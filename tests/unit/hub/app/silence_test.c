@@ -1,5 +1,5 @@
 /* silence_test.c - refused, taken back, never asked, protected and unknown look
- * alike from outside (I-13): the hub's answers differ in nothing but the ids,
+ * alike from outside (I-13, W-131): the hub's answers differ in nothing but ids,
  * hashes, times and numbers that every answer has for itself. */
 #include "tests/unit/hub/app/region.h"
 

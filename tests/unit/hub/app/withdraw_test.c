@@ -172,6 +172,7 @@ static uint64_t sweeps(struct region *r)
 
 /* ---- recall ---- */
 
+/* W-135 */
 static void what_rested_on_it_comes_back_and_nothing_else(void **state)
 {
     struct region *r = *state;
@@ -222,7 +223,7 @@ static void what_was_on_its_way_comes_back_as_well(void **state)
     assert_int_equal(fetch(p1, LANE_URGENT), 1);
 }
 
-static void the_answer_to_a_recall_is_kept_once(void **state) /* I-8 */
+static void the_answer_to_a_recall_is_kept_once(void **state) /* W-136 I-8 */
 {
     struct region *r = *state;
     struct client *h1 = client(r, "h1"), *p1 = client(r, "p1"),
@@ -362,6 +363,32 @@ static void a_narrower_consent_calls_back_what_it_leaves_out(void **state)
     assert_int_equal(count_leaves(r, PB__LEAF_KIND__WITHHELD), 1);
     assert_int_equal(recalled(p1, "0"), 1);
     assert_int_equal(fetch_for(p1, LANE_URGENT, 8, 100), 0); /* no notice */
+}
+
+/* A city hall has several roles; the consent for one of them ends. */
+static void another_role_of_the_agency_may_still_have_it(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *m1 = client(r, "m1");
+    struct sent s;
+    give(h1, "person", "welfare", "R_MUNI_W@49201", "P_TRA");
+    give(h1, "person", "health", "R_MUNI_H@49201", "P_TRA");
+    for (int by_role = 0; by_role < 2; by_role++) {
+        sent(&s, h1, "COMMITTEE_CALLED", NULL, "person", NULL);
+        sent_to(&s, "LG-492019", "P_TRA");
+        if (by_role)
+            s.wanted[0].role = (char *)(uintptr_t) "R_MUNI_W";
+        assert_string_equal(post(h1, &s), "");
+    }
+    Pb__AuditLeaf *l = newest(r, PB__LEAF_KIND__DECISION, "ROUTE");
+    assert_string_equal(l->role, "R_MUNI_W");
+    pb__audit_leaf__free_unpacked(l, NULL);
+    withdraw(h1, "person", "welfare");
+    /* who was meant in that role alone has nothing */
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__WITHHELD), 1);
+    assert_int_equal(fetch(m1, LANE_NORMAL), 1);
+    assert_string_equal(last_got(m1)->d->role, "R_MUNI_H");
+    assert_string_equal(last_got(m1)->leaf->role, "R_MUNI_H");
 }
 
 /* ---- meetings ---- */
@@ -609,7 +636,7 @@ static void what_cannot_be_decided_waits_for_a_person(void **state) /* I-10 */
 
 /* ---- reading ---- */
 
-static void reading_is_decided_and_leafed(void **state)
+static void reading_is_decided_and_leafed(void **state) /* W-137 */
 {
     struct region *r = *state;
     struct client *h1 = client(r, "h1"), *p1 = client(r, "p1");
@@ -650,7 +677,7 @@ static void reading_needs_a_reader(void **state)
 }
 
 /* Unknown, somebody else's, taken back: one answer, byte for byte. */
-static void every_no_reads_the_same(void **state) /* I-13 */
+static void every_no_reads_the_same(void **state) /* W-137 I-13 */
 {
     struct region *r = *state;
     struct client *h1 = client(r, "h1"), *p1 = client(r, "p1"),
@@ -690,7 +717,7 @@ static void what_was_called_back_stays_closed(void **state)
     free(said);
 }
 
-static void a_lease_is_short_and_needs_a_clock(void **state)
+static void a_lease_is_short_and_needs_a_clock(void **state) /* W-134 */
 {
     struct region *r = *state;
     struct client *p1 = client(r, "p1");
@@ -717,6 +744,7 @@ int main(void)
         REGION_TEST(whoever_holds_it_is_told),
         REGION_TEST(a_renewed_consent_calls_nothing_back),
         REGION_TEST(a_narrower_consent_calls_back_what_it_leaves_out),
+        REGION_TEST(another_role_of_the_agency_may_still_have_it),
         REGION_TEST(papers_come_back_when_the_meeting_closes),
         REGION_TEST(an_address_protected_is_called_back),
         REGION_TEST(places_recorded_are_kept),
