@@ -13,14 +13,23 @@ CLANG ?= clang
 SCRIPTS := $(sort $(wildcard tests/unit/*/*/*_test.sh tests/it/*_test.sh))
 # the lying disk is a preloaded library, which the sanitizers do not allow
 BATS := $(filter-out $(if $(SAN),%/sabotage.bats),$(sort $(wildcard tests/it/*.bats)))
-STORIES := discharge emergency plan consent night meeting outage badinput
-TOOLS := $B/bin/tsunagi-rawpeer
+STORIES := discharge emergency plan consent night meeting outage badinput canary
+TOOLS := $(addprefix $B/bin/tsunagi-,rawpeer sample look-hub look-node)
 
 .PHONY: policy unit unit-san unit-valgrind it it-san stories fuzz bench storm san-all
 
 $B/bin/tsunagi-rawpeer: $B/tests/demo/rawpeer.o $(call libs,$(L_wire))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_wire)
+$B/bin/tsunagi-sample: $B/tests/demo/sample.o $(call libs,core json wire base)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_json) $(LIBS_wire)
+$B/bin/tsunagi-look-hub: $B/tests/demo/look_hub.o $(call libs,$(L_store))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_store) $(LIBS_wire)
+$B/bin/tsunagi-look-node: $B/tests/demo/look_node.o $(call libs,$(L_sdk))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_json) $(LIBS_store) $(LIBS_wire)
 $B/fault/nosync.so: tests/fault/nosync.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $< -ldl

@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 from badinput import BADINPUT_NODES, play_badinput
+from canary import CANARY_NODES, play_canary
 from consent import CONSENT_NODES, play_consent
 from discharge import DISCHARGE_NODES, play_discharge
 from emergency import EMERGENCY_NODES, play_emergency
@@ -33,6 +34,7 @@ STORIES = {
     "meeting": (play_meeting, MEETING_NODES),
     "outage": (play_outage, OUTAGE_NODES),
     "badinput": (play_badinput, BADINPUT_NODES),
+    "canary": (play_canary, CANARY_NODES),
 }
 
 

@@ -48,6 +48,8 @@ NODES = {
     "m1": ("LG-492019", "municipality", {}),
     "m2": ("LG-492027", "municipality", {}),
     "a1": ("OW-AUDIT-49", "consultation_centre", {}),
+    "v1": ("OW-VISIT-49", "consultation_centre", {}),
+    "v2": ("OW-VIS-49", "consultation_centre", {}),
     "w1": ("OW-HOUSE-49", "office", {"profile": "housing"}),
     "s1": ("WO-4911000018", "office", {"profile": "short_stay"}),
     "s2": ("WO-4911000026", "office", {"profile": "short_stay"}),
