@@ -293,6 +293,31 @@ a_recall_is_answered_again_after_a_restart_and_the_same(void **state)
     }
 }
 
+static void a_new_connection_asks_from_the_first_recall_again(void **state)
+{
+    struct peer *p = *state;
+    p->lease_span_ms = 100;
+    recall(p, 3);
+    UNTIL(p, p->lease_after == 3);
+    assert_int_equal(link_reopen_lane(p->s->host.link, LANE_NORMAL), ERR_OK);
+    p->lease_after = 9;
+    UNTIL(p, p->lease_after == 0);
+}
+
+/* What may be called back is asked for at once. */
+static void a_withdrawal_makes_the_node_ask(void **state)
+{
+    struct peer *p = *state;
+    hubside_event(&p->n.hub, "CONSENT_WITHDRAWN",
+                  "{\"all\":true,\"channel\":\"WITHDRAW_PHONE\"}");
+    UNTIL(p, leased(p));
+    size_t before = p->leases;
+    turns(p, 50);
+    assert_int_equal(p->leases, before);
+    deliver(p, HONEST, 0);
+    UNTIL(p, p->leases == before + 1);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
@@ -310,6 +335,8 @@ int main(void)
         CASE(what_a_list_showed_was_handed_over),
         CASE(what_never_came_is_unknown_and_is_not_kept_when_it_comes),
         CASE(a_recall_is_answered_again_after_a_restart_and_the_same),
+        CASE(a_new_connection_asks_from_the_first_recall_again),
+        CASE(a_withdrawal_makes_the_node_ask),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
