@@ -18,6 +18,7 @@ part 'unit tests, ASan and UBSan' $make --no-print-directory -j2 unit-san
 part 'unit tests, valgrind' $make --no-print-directory unit-valgrind
 part 'integration' $make --no-print-directory it
 part 'stories' $make --no-print-directory stories
+part 'consents given and taken back at once' $make --no-print-directory storm
 part 'integration and stories, ASan and UBSan' $make --no-print-directory it-san
 part 'fuzzers' $make --no-print-directory fuzz
 echo
