@@ -429,9 +429,10 @@ static tsunagi_code read_list(struct form_event *e, const struct column *c,
             char *item = strndup(p, n);
             if (item == NULL)
                 return "E-INT-002";
-            code = c->kind == TO           ? add_to(e, item)
-                   : c->kind == RECIPIENTS ? add_consent_to(e, c->field, item, index)
-                                           : add_class(e, item, index);
+            code = c->kind == TO ? add_to(e, item)
+                   : c->kind == RECIPIENTS
+                       ? add_consent_to(e, c->field, item, index)
+                       : add_class(e, item, index);
             index++;
             free(item);
         }
@@ -524,9 +525,8 @@ static tsunagi_code read_cell(const struct reading *rd, struct form_event *e,
         return read_stay(e, c, cell, stay->admitted);
     case VISIT:
         stay->visit = cell;
-        return table_damaged(cell, true)
-                   ? "E-CSV-004"
-                   : tsunagi_check_code("PERSON", cell);
+        return table_damaged(cell, true) ? "E-CSV-004"
+                                         : tsunagi_check_code("PERSON", cell);
     case DATE:
         return read_date(e, c->field, cell, iso);
     case CHOICE:

@@ -46,8 +46,8 @@ bool node_stopping(const struct node_session *s);
 /* ---- sending ---- */
 /* JSON of one event: {"type", "person" | "person_token", "case" |
  * "case_token", "actor" (of staff: the node's own name for them, or the 32
- * hex digits of their handle)?, "source", "to": [{"agency" | "role", "place", "purpose",
- * "basis"}], "created_ms"?, "expires_ms"?, "correlation"?, "causation"?,
+ * hex digits of their handle)?, "source", "to": [{"agency" | "role", "place",
+ * "purpose", "basis"}], "created_ms"?, "expires_ms"?, "correlation"?, "causation"?,
  * "body": {...}}. Stored and committed on return; with hold, committed by the
  * next node_turn (so that many share one commit) and acknowledged to nobody
  * before. why (may be NULL) receives "field: sentence". */

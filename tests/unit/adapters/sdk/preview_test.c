@@ -5,7 +5,7 @@
 #define EVENT                                                                          \
     "{\"type\":\"EMERGENCY_REGISTERED\",\"person\":\"0000123456\",\"to\":["            \
     "{\"agency\":\"OW-B1-49\",\"purpose\":\"P_REG\"},"                                 \
-    "{\"role\":\"R_HC\",\"place\":\"49201\",\"purpose\":\"P_REG\"}],"                 \
+    "{\"role\":\"R_HC\",\"place\":\"49201\",\"purpose\":\"P_REG\"}],"                  \
     "\"body\":{\"name\":{\"kanji\":\"例示次郎\",\"kana\":\"レイジジロウ\"}," \
     "\"birth\":\"S58.1.15\",\"sex\":\"MALE\",\"crisis\":\"静かに待つ。\","       \
     "\"valid_to\":\"2099-03-31\"}}"
