@@ -118,10 +118,12 @@ POLICY_REQUESTS ?= 1000000
 $(ORACLE): $B/tests/policy/oracle.o $(call libs,$(L_core))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_wire)
-policy: $(ORACLE)
-	@python3 tests/policy/cases.py $(POLICY)
-	@python3 tests/policy/mutate.py $(POLICY)
-	@python3 tests/policy/compare.py $(ORACLE) $(POLICY) --requests $(POLICY_REQUESTS)
+policy: $(ORACLE) $B/bin/tsunagi
+	@python3 -B tests/policy/cases.py $(POLICY)
+	@$B/bin/tsunagi policy test $(POLICY)
+	@python3 -B tests/policy/mutate.py $(POLICY) --tsunagi $B/bin/tsunagi
+	@python3 -B tests/policy/compare.py $(ORACLE) $(POLICY) \
+	    --tsunagi $B/bin/tsunagi --requests $(POLICY_REQUESTS)
 
 layers:
 	@sh tests/check_layers.sh

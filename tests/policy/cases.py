@@ -4,9 +4,10 @@
 
 Columns: id ja event purpose role predicates classes released rule. The cells
 event, purpose and role are sets as in rules.tsv, and the case must hold for
-each combination. `predicates` are facts and three words about the person:
-`consent` (all data, third persons' by themselves), `consent_own` (the person's
-consent alone), `refused` (everything, later than any consent). `classes` are
+each combination. `predicates` is a set of facts and of three words about the
+person: `consent` (all data, third persons' by themselves), `consent_own` (the
+person's consent alone), `refused` (everything, later than any consent); * is
+every fact and `consent`. `classes` are
 those asked for, * is all of the event. `released` is the exact set, - is
 none. `rule` is the one cited by the first class released or, when none is, by
 the first denied; DEFAULT: no rule; empty: not looked at.
@@ -19,7 +20,14 @@ import decide as D
 
 COLUMNS = ('id', 'ja', 'event', 'purpose', 'role', 'predicates', 'classes',
            'released', 'rule')
-WORDS = ('consent', 'consent_own', 'refused')
+APART = {'consent_own', 'refused'}
+
+
+def situation_words(pack, cell):
+    words = cell.split()
+    facts = D.chosen(' '.join(w for w in words if w not in APART),
+                     pack.predicates | {'consent'})
+    return frozenset(facts | APART.intersection(words))
 
 
 class Case:
@@ -27,11 +35,8 @@ class Case:
 
     def __init__(self, pack, row):
         self.id, self.ja, self.rule = row['id'], row['ja'], row['rule']
-        words = frozenset(row['predicates'].split())
-        for w in words - set(WORDS):
-            if w not in pack.predicates:
-                raise D.PackError('%s: unknown word %s' % (self.id, w))
-        wanted = (pack.schema.every_class if row['classes'] == '*'
+        words = situation_words(pack, row['predicates'])
+        wanted = (None if row['classes'] == '*'
                   else pack.schema.mask(row['classes']))
         released = 0 if row['released'] == '-' \
             else pack.schema.mask(row['released'])
@@ -39,16 +44,12 @@ class Case:
         purposes = sorted(D.chosen(row['purpose'], pack.purposes))
         self.asks = []
         for event, variant in sorted(pack.events(row['event'])):
-            mask = wanted & pack.schema.asked(event)
-            if mask == 0:
-                continue
+            mask = wanted or pack.schema.asked(event)
             for purpose in purposes:
                 for role in roles:
                     self.asks.append((C.situation(
                         pack, event, variant, purpose, role, words, mask),
                         released))
-        if not self.asks:
-            raise D.PackError('%s: asks nothing' % self.id)
 
     def holds(self, pack, ask, released):
         d = D.decide(pack, ask)

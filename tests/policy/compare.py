@@ -15,6 +15,7 @@ printed; the same seed asks the same requests.
 Both sides write a decision as one line; a difference is a line that differs.
 """
 import argparse
+import functools
 import itertools
 import multiprocessing
 import os
@@ -30,6 +31,8 @@ CHUNK = 20000
 NOON = 3600000 * 3  # of a day in Japan, seen from UTC midnight
 DAY = 86400000
 SHOWN = 10
+# when every case and cell is asked: at noon in Japan
+THE_MOMENT = D.day_of('2026-07-01', 0) * DAY + NOON
 
 
 def here(path):
@@ -131,25 +134,26 @@ def hold_together(oracle, folder, pack, asks, tally):
 
 # ---- every cell ------------------------------------------------------------
 
-def the_day():
-    """The day on which every case and cell is asked."""
-    return D.day_of('2026-07-01', 0)
-
-
-def register_for(pack, recipient, purpose, words):
+@functools.lru_cache(maxsize=None)
+def register_for(every, third, purpose, words):
     """The register of someone who agreed to, or refused, all of a purpose.
     The refusal is later than the consent."""
-    to = (('a', recipient.code),)
+    to = (('a', 'XX-000000'),)
     grants = []
     if 'refused' in words:
         grants.append(D.Grant('r', purpose=purpose, leaf=2))
     if 'consent' in words or 'consent_own' in words:
         grants.append(D.Grant('g', purpose=purpose, to=to, leaf=1,
-                              classes=pack.schema.every_class & ~pack.third))
-    if 'consent' in words and pack.third:
+                              classes=every & ~third))
+    if 'consent' in words and third:
         grants.append(D.Grant('g', third=True, purpose=purpose, to=to, leaf=1,
-                              classes=pack.third))
+                              classes=third))
     return grants
+
+
+@functools.lru_cache(maxsize=None)
+def someone(role):
+    return D.Recipient('XX-000000', (role,), ('00000',))
 
 
 NOT_FACTS = frozenset(('consent', 'consent_own', 'refused'))
@@ -160,21 +164,28 @@ def situation(pack, event, variant, purpose, role, words, classes=None):
     """The request of one cell. words: facts, `consent`, `refused`... A
     meeting's call named every class, a break-glass was opened for every one:
     the rules alone decide what comes of it."""
-    recipient = D.Recipient('XX-000000', (role,), ('00000',))
-    return D.Ask(
-        event, purpose, recipient,
+    words = frozenset(words)
+    ask = D.Ask(
+        event, purpose, someone(role),
         pack.schema.asked(event) if classes is None else classes, variant,
-        role, frozenset(words) - NOT_FACTS, session=EVERY_BIT,
-        glass=EVERY_BIT,
-        grants=register_for(pack, recipient, purpose, words),
-        now_ms=the_day() * DAY + NOON)
+        role, words - NOT_FACTS, session=EVERY_BIT, glass=EVERY_BIT,
+        grants=register_for(pack.schema.every_class, pack.third, purpose,
+                            words & NOT_FACTS),
+        now_ms=THE_MOMENT)
+    ask.words = words & NOT_FACTS
+    return ask
 
 
 def facts_named(pack, event, variant, purpose, role):
-    """Predicates that decide something in this cell; `consent` and `refused`
-    where a rule stands below the refusal."""
+    """Predicates that decide something in this cell (of an event without its
+    variant: in any of them); `consent` and `refused` where a rule stands below
+    the refusal."""
     names, person = set(), set()
-    for r in pack.candidates(event, variant, purpose, role):
+    variants = (variant,) if variant else ('',) + pack.schema.events[event][0]
+    for r in itertools.chain(*[pack.candidates(event, v, purpose, role)
+                               for v in variants]):
+        if not r.classes & pack.schema.asked(event):
+            continue
         names |= r.requires | r.unless
         below = D.LAYERS.index(r.layer) >= D.LAYERS.index('consent')
         person |= {'refused'} if below else set()
@@ -207,6 +218,46 @@ def exhaustive(oracle, folder, schema):
             return tally
         if not hold_together(oracle, folder, pack, asks, tally):
             sys.exit('the hub refuses the pack that Python accepts')
+
+
+def matrix_row(line):
+    """A row of the table as a key and what it says."""
+    event, purpose, role, cls, words, outcome, rule, basis = line.split('\t')
+    return ((event, purpose, role, cls, frozenset(words.split())),
+            (outcome, rule, basis))
+
+
+def our_rows(pack):
+    for ask in every_situation(pack):
+        d = D.decide(pack, ask)
+        words = ask.predicates | ask.words
+        event = ask.event + (':' + ask.variant if ask.variant else '')
+        for c in D.bits(ask.classes):
+            rule, basis, _ = d.cited[c]
+            yield ((event, ask.purpose, ask.role, pack.schema.class_name[c],
+                    words), ('permit' if d.released >> c & 1 else 'deny',
+                             rule, basis))
+
+
+def tables_agree(program, folder, schema):
+    """Every row of `tsunagi policy matrix --tsv`, and no other row."""
+    begin = time.perf_counter()
+    p = subprocess.run([program, 'policy', 'matrix', folder, '--tsv', '--day',
+                        '2026-07-01'], stdout=subprocess.PIPE, check=True,
+                       encoding='utf-8')
+    took = time.perf_counter() - begin
+    theirs = dict(map(matrix_row, p.stdout.split('\n')[1:-1]))
+    begin = time.perf_counter()
+    ours = dict(our_rows(D.Pack.load(schema, folder)))
+    other = [k for k in theirs.keys() | ours.keys()
+             if theirs.get(k) != ours.get(k)]
+    print('tsunagi policy matrix: %d rows in %.1f s, %d in Python in %.1f s, '
+          '%d different' % (len(theirs), took, len(ours),
+                            time.perf_counter() - begin, len(other)))
+    for k in sorted(other, key=str)[:SHOWN]:
+        print('  %s\n  hub     %s\n  python  %s' % (k, theirs.get(k),
+                                                  ours.get(k)))
+    return not other and len(theirs) > 1000
 
 
 # ---- random requests -------------------------------------------------------
@@ -486,6 +537,7 @@ def main():
     args.add_argument('pack')
     args.add_argument('--requests', type=int, default=1000000)
     args.add_argument('--seed', type=int, default=None)
+    args.add_argument('--tsunagi')
     args.add_argument('--random-only', action='store_true')
     args.add_argument('--matrix-only', action='store_true')
     a = args.parse_args()
@@ -494,6 +546,8 @@ def main():
         begin = time.perf_counter()
         tally = exhaustive(a.oracle, a.pack, load_schema())
         good &= report('every cell', tally, time.perf_counter() - begin)
+        if a.tsunagi:
+            good &= tables_agree(a.tsunagi, a.pack, load_schema())
     if not a.matrix_only:
         seed = a.seed if a.seed is not None else random.randrange(1 << 31)
         print('seed %d' % seed)

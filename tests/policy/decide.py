@@ -19,6 +19,7 @@ Classes are bits of an int (the number of the class in options.proto), so that
 a layer is asked for all classes at once.
 """
 import datetime
+import itertools
 import os
 import re
 
@@ -261,6 +262,8 @@ class Pack:
         r.events = self.events(row['event'])
         r.purposes = chosen(row['purpose'], self.purposes)
         r.roles = chosen(row['role'], self.every_role)
+        if r.permit:  # who can hold no role can be permitted nothing
+            r.roles -= self.excluded
         r.classes = self.classes(row['classes'])
         r.requires = frozenset(chosen(row['requires'], self.predicates))
         r.unless = frozenset(chosen(row['unless'], self.predicates))
@@ -307,8 +310,7 @@ class Pack:
         return self._index[key]
 
     def matching(self, event, variant, purpose, role, predicates, day):
-        """Classes of rules whose ground is not in force, and per layer
-        (name, denials, permits), each in the order of the file."""
+        """Rules whose ground is not in force, and per layer (name, denials, permits), each in the order of the file."""
         key = event, variant, purpose, role, predicates, day
         found = self._match.get(key)
         if found is None:
@@ -318,9 +320,7 @@ class Pack:
                    if r.requires <= predicates
                    and not r.unless & predicates
                    and r.first <= day <= r.last]
-            expired = 0
-            for r in now:
-                expired |= r.classes if self.expired(r, day) else 0
+            expired = [r for r in now if self.expired(r, day)]
             found = self._match[key] = expired, tuple(
                 (layer, [r for r in now if r.layer == layer and not r.permit],
                  [r for r in now if r.layer == layer and r.permit])
@@ -382,41 +382,39 @@ def speaks_of(grant, recipient, role):
 
 def consent_masks(pack, grants, recipient, role, purpose, day):
     """(covering, refusing): pairs (mask, index) in the order of the register:
-    each entry that speaks now, with the classes it speaks of. A third
-    person's entry is about third persons' data; a consent of the person's
-    side is about all other data, a refusal about both. A withdrawn consent
-    refuses exactly what it had covered, within its days; a refusal cannot be
-    withdrawn, only followed by a consent."""
-    covering, refusing = [], []
+    each entry that speaks now, with the classes it permits or refuses.
+
+    A third person's entry is about third persons' data alone and permits
+    nothing where the person has not agreed to this recipient and purpose; a
+    consent of the person's side is about all other data, a refusal about
+    both. A withdrawn consent refuses what it named, within its days; a
+    refusal cannot be withdrawn, only be followed by a consent."""
+    yes, no = [], []
     for i, g in enumerate(grants):
         if (g.superseded or g.kind == 'd' or g.purpose != purpose
                 or not g.first <= day <= g.last
                 or not speaks_of(g, recipient, role)):
             continue
-        mask = g.classes
-        if g.kind == 'r':
-            mask = mask or -1
-        elif not g.third:
-            mask &= ~pack.third
+        refuses = g.kind == 'r' or g.withdrawn
+        mask = g.classes or -1 if g.kind == 'r' else g.classes
         if g.third:
             mask &= pack.third
-        no = g.kind == 'r' or g.withdrawn
-        (refusing if no else covering).append((mask, i))
-    live = []
-    for mask, i in refusing:
-        mask = still_refused(pack, grants, mask, grants[i], covering)
-        if mask:
-            live.append((mask, i))
-    return covering, live
+        (no if refuses else yes).append((mask, i))
+    person_agreed = any(not grants[i].third for _, i in yes)
+    covering = [(mask if grants[i].third else mask & ~pack.third, i)
+                for mask, i in yes if person_agreed]
+    refusing = [(still_refused(pack, grants, mask, grants[i], yes), i)
+                for mask, i in no]
+    return covering, refusing
 
 
-def still_refused(pack, grants, mask, no, covering):
-    """A later consent of the same side lifts a no as far as it covers the
-    same. The person's consent cannot name third persons' data: it lifts for
-    them what was said of everything, not what was said of them by name."""
-    for yes, k in covering:
+def still_refused(pack, grants, mask, no, yes):
+    """A later consent of the same side lifts a no as far as it names the
+    same. The person's consent does not name third persons' data: it lifts for
+    them what was refused as a whole, not what was refused by name."""
+    for lifted, k in yes:
         if grants[k].leaf > no.said_at() and grants[k].third == no.third:
-            mask &= ~yes
+            mask &= ~lifted
             if not no.third and not no.classes:
                 mask &= ~pack.third
     return mask
@@ -427,7 +425,7 @@ def still_refused(pack, grants, mask, no, covering):
 class Ask:
     __slots__ = ('event', 'variant', 'purpose', 'recipient', 'role', 'classes',
                  'predicates', 'session', 'glass', 'grants', 'now_ms',
-                 'clock_ok')
+                 'clock_ok', 'words')
 
     def __init__(self, event, purpose, recipient, classes, variant='',
                  role=None, predicates=frozenset(), session=0, glass=0,
@@ -503,18 +501,19 @@ def in_no_role(each):
     return out
 
 
-def forbidden(pack, ask, roles, day):
-    """What is prohibited or protected from any of the roles: class -> why.
-    Who has two roles does not escape what is denied to one of them."""
+def forbidden(pack, ask, role, roles, day):
+    """What is prohibited or protected from the role, or from another that the
+    recipient has when none was wanted: class -> why. Who has two roles does
+    not escape what is denied to one of them."""
     found = {}
+    each = [pack.matching(ask.event, ask.variant, ask.purpose, r,
+                          ask.predicates, day)[1]
+            for r in (role,) + tuple(r for r in roles if r != role)]
     for layer in BEFORE_ANY_PERMIT:
-        rules = {r for role in roles for name, denials, _ in pack.matching(
-                     ask.event, ask.variant, ask.purpose, role,
-                     ask.predicates, day)[1] if name == layer
-                 for r in denials}
-        for r in sorted(rules, key=pack.rules.index):
-            for c in bits(within(r, ask) & ask.classes):
-                found.setdefault(c, (r.id, '', -1))
+        for name, denials, _ in itertools.chain(*each):
+            for r in denials if name == layer else ():
+                for c in bits(within(pack, r, ask)):
+                    found.setdefault(c, (r.id, '', -1))
     return found
 
 
@@ -523,12 +522,12 @@ def decide_as(pack, ask, role, roles):
     day = japan_day(ask.now_ms)
     expired, layers = pack.matching(ask.event, ask.variant, ask.purpose, role,
                                     ask.predicates, day)
-    if expired & ask.classes:
+    limit = pack.limit(ask.event, ask.variant, ask.purpose, role)
+    if any(within(pack, r, ask) for r in expired):
         return Decision(EXPIRED)
-    out = Decision(role=role, cited=forbidden(pack, ask, roles, day))
+    out = Decision(role=role, cited=forbidden(pack, ask, role, roles, day))
     cited = out.cited
-    undecided = (ask.classes & ~sum(1 << c for c in cited) &
-                 pack.limit(ask.event, ask.variant, ask.purpose, role))
+    undecided = ask.classes & ~sum(1 << c for c in cited) & limit
     covering, refusing = consent_masks(pack, ask.grants, ask.recipient, role,
                                        ask.purpose, day)
     for layer, denials, permits in layers:
@@ -540,11 +539,11 @@ def decide_as(pack, ask, role, roles):
                     cited[c] = ('DEFAULT', '', i)
                 undecided &= ~mask
         for r in denials:
-            for c in bits(undecided & within(r, ask)):
+            for c in bits(undecided & within(pack, r, ask)):
                 cited[c] = (r.id, '', -1)
-            undecided &= ~within(r, ask)
+            undecided &= ~within(pack, r, ask)
         for r in permits:
-            hit = undecided & within(r, ask)
+            hit = undecided & within(pack, r, ask)
             if layer == 'consent':
                 hit = by_consent(pack, r, hit, covering, cited)
             else:
@@ -558,30 +557,32 @@ def decide_as(pack, ask, role, roles):
     return out
 
 
-def within(rule, ask):
-    """The classes a rule counts for, in this meeting and break-glass."""
-    mask = rule.classes
+def within(pack, rule, ask):
+    """The classes asked for that a rule counts for. One that rests on a
+    meeting or a break-glass counts for what those were opened for; companions
+    go along when anything else is left."""
+    mask = cut = rule.classes & ask.classes
     if rule.session:
-        mask &= ask.session
+        cut &= ask.session
     if rule.glass:
-        mask &= ask.glass
-    return mask
+        cut &= ask.glass
+    return cut | mask & pack.companions if cut & ~pack.companions else cut
 
 
 def by_consent(pack, rule, may, covering, cited):
     """What the rule lets pass because a consent in force covers it. A
-    companion goes along with whatever else the rule lets pass."""
-    hit, lead = 0, -1
+    companion goes along with whatever else the rule lets pass, on the consent
+    for the first of that."""
+    hit = 0
     for mask, i in covering:
         new = may & mask & ~hit
         for c in bits(new):
             cited[c] = (rule.id, rule.basis, i)
         hit |= new
-        if lead < 0 and new & ~pack.companions:
-            lead = i
-    if lead >= 0:
-        along = may & pack.companions & ~hit
+    others, along = hit & ~pack.companions, may & pack.companions & ~hit
+    if others and along:
+        first = next(bits(others))
         for c in bits(along):
-            cited[c] = (rule.id, rule.basis, lead)
+            cited[c] = cited[first]
         hit |= along
     return hit
