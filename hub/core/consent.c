@@ -9,8 +9,10 @@
  * A withdrawn consent refuses exactly what it had covered: its purpose, its
  * recipients, its classes and its days. When those days are over it is silent
  * again, so that an old paper replaced by a newer one cannot stand in the way
- * of a rescue years later. A refusal has no last day. A no counts from the
- * moment it was said, so that a consent given before a withdrawal does not
+ * of a rescue years later. A refusal has no last day and cannot be taken back:
+ * anyone connected may record a withdrawal, "of every consent" too, and that
+ * must never open anything. Only a later consent answers it. A no counts from
+ * the moment it was said, so that a consent given before a withdrawal does not
  * undo it, and only a later one does.
  *
  * Two sides are kept apart: the person's, and that of third persons, whose
@@ -140,18 +142,19 @@ int consent_covering(const struct grant *g, size_t n, const struct agency *a,
     return -1;
 }
 
-/* A refusal not taken back, or a consent taken back. */
+/* A refusal, or a consent taken back. */
 static bool says_no(const struct grant *g, int32_t day)
 {
-    if (g->superseded || g->kind == GRANT_DEFERRED)
-        return false;
-    return g->withdrawn == (g->kind == GRANT_GIVEN) && on_day(g, day);
+    bool no =
+        g->kind == GRANT_REFUSED || (g->kind == GRANT_GIVEN && g->withdrawn);
+    return no && !g->superseded && on_day(g, day);
 }
 
 /* When the no was said: for a consent, when it was taken back. */
 static uint64_t no_leaf(const struct grant *g)
 {
-    return g->withdrawn_leaf > g->leaf ? g->withdrawn_leaf : g->leaf;
+    bool later = g->kind == GRANT_GIVEN && g->withdrawn_leaf > g->leaf;
+    return later ? g->withdrawn_leaf : g->leaf;
 }
 
 /* What is asked about a class, for one recipient. */

@@ -21,7 +21,7 @@ enum grant_kind { GRANT_GIVEN, GRANT_REFUSED, GRANT_DEFERRED };
 struct grant {
     uint8_t ref[ID_BYTES];
     enum grant_kind kind;
-    bool withdrawn;  /* taken back: acts as a refusal of what it covered */
+    bool withdrawn;  /* a consent taken back: refuses what it covered */
     bool superseded; /* replaced by a later one: silent, holders not told */
     bool third;      /* given by a third person, of that person's own data */
     bool paper;      /* a paper or an electronic signature is behind it */

@@ -355,9 +355,9 @@ class Grant:
         self.leaf, self.withdrawn_leaf = leaf, withdrawn_leaf
 
     def said_at(self):
-        """When the no was said: the leaf that took it back, or its own."""
-        return self.withdrawn_leaf if self.withdrawn and self.withdrawn_leaf \
-            else self.leaf
+        """When the no was said: for a consent, when it was taken back."""
+        back = self.kind == 'g' and self.withdrawn_leaf > self.leaf
+        return self.withdrawn_leaf if back else self.leaf
 
 
 class Recipient:

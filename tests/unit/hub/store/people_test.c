@@ -172,6 +172,28 @@ static void withdrawing_marks_one_or_all(void **state)
     ok(store_commit(w->s));
 }
 
+static void every_consent_does_not_mean_a_refusal(void **state)
+{
+    struct world *w = *state;
+    struct grant *g, yes = a_grant("consent-a-16byte", 1),
+                     no = a_grant("consent-b-16byte", 2);
+    size_t n;
+    uint64_t generation;
+    no.kind = GRANT_REFUSED;
+    ok(store_begin(w->s));
+    struct id person = new_person(w->s);
+    ok(store_grant_add(w->s, person, &yes));
+    ok(store_grant_add(w->s, person, &no));
+    ok(store_grant_withdraw(w->s, person, NULL, 40, &n));
+    assert_int_equal(n, 1);
+    ok(store_grant_withdraw(w->s, person, no.ref, 41, &n));
+    assert_int_equal(n, 0);
+    read_grants(w->s, person, &g, &n, &generation);
+    assert_true(g[0].withdrawn && !g[1].withdrawn);
+    free(g);
+    ok(store_commit(w->s));
+}
+
 static void what_was_replaced_is_over_but_not_withdrawn(void **state)
 {
     struct world *w = *state;
@@ -332,6 +354,7 @@ int main(void)
         IN_OPEN_WORLD(withdrawing_marks_one_or_all),
         IN_OPEN_WORLD(address_protection_is_kept_and_counts_as_a_change),
         IN_OPEN_WORLD(places_are_kept_and_count_as_a_change),
+        IN_OPEN_WORLD(every_consent_does_not_mean_a_refusal),
         IN_OPEN_WORLD(what_was_replaced_is_over_but_not_withdrawn),
         IN_OPEN_WORLD(nobody_has_no_consents_and_a_stranger_is_not_found),
         IN_OPEN_WORLD(a_case_keeps_its_state_and_person),
