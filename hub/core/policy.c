@@ -38,7 +38,8 @@ struct candidate {
     uint16_t rule[BUCKET_MAX];    /* that match, in the order of the file */
     uint64_t classes[BUCKET_MAX]; /* which each counts for here */
     size_t count;
-    struct agency named; /* the recipient with this role alone */
+    uint64_t speaks[LAYERS][2]; /* about which classes: denying, permitting */
+    struct agency named;        /* the recipient with this role alone */
 };
 struct query {
     const struct policy *p;
@@ -88,6 +89,7 @@ static enum err add_role(struct query *q, const char *role)
     c->role = s->index;
     c->ceiling = q->p->ceiling[s->index];
     c->count = 0;
+    memset(c->speaks, 0, sizeof(c->speaks));
     if (q->ask->grant_count > 0) {
         c->named = *q->ask->recipient;
         memset(c->named.role, 0, sizeof(c->named.role));
@@ -151,6 +153,7 @@ static enum err collect(const struct query *q, struct candidate *c)
             continue;
         if (!basis_stands(q, r))
             return ERR_POL_EXPIRED;
+        c->speaks[r->layer][r->permit] |= classes;
         c->classes[c->count] = classes;
         c->rule[c->count++] = u->rule;
     }
@@ -182,6 +185,8 @@ static enum err understand(struct query *q)
 static uint16_t spoken(const struct query *q, const struct candidate *c,
                        enum layer layer, bool permit, uint64_t bit)
 {
+    if ((c->speaks[layer][permit] & bit) == 0)
+        return NO_RULE;
     for (size_t i = 0; i < c->count; i++) {
         const struct rule *r = &q->p->rule[c->rule[i]];
         if (r->layer == layer && r->permit == permit && (c->classes[i] & bit))
@@ -309,9 +314,8 @@ static void judge(struct query *q, const struct candidate *c, unsigned cls)
 static void judge_all(struct query *q, const struct candidate *c,
                       uint64_t classes)
 {
-    for (unsigned k = 1; k < CLASS_MAX; k++)
-        if (classes & class_bit(k))
-            judge(q, c, k);
+    for (; classes != 0; classes &= classes - 1)
+        judge(q, c, (unsigned)__builtin_ctzll(classes));
 }
 
 /* ---- the decision --------------------------------------------------------*/
