@@ -58,9 +58,11 @@ all: $(BIN) $(MODULE_SO) $B/bin/tsunagi-rawpeer $B/fault/nosync.so
 
 help:
 	@echo 'make            build programs and modules into $B/'
-	@echo 'make check      every test: layers, unit (plain, ASan+UBSan, valgrind),'
+	@echo 'make check      every test: layers, unit (plain, ASan+UBSan, valgrind), policy,'
 	@echo '                integration, demo stories, fuzzers for 30 s each'
 	@echo 'make unit       the unit tests alone'
+	@echo 'make policy     the policy tables: cases, mutants, and the decision in Python'
+	@echo '                against that of the hub on every cell and a million requests'
 	@echo 'make bench      benchmarks, printed, never pass or fail'
 	@echo 'make stats      sizes of functions and files'
 	@echo 'make install    into DESTDIR=, PREFIX=$(PREFIX)'

@@ -8,6 +8,7 @@
  *
  *   tsunagi-bench [EVENTS]     events per measurement, 4000 */
 #include "proto/base/clock.h"
+#include "tests/bench/policy.h"
 #include "tests/bench/withdraw.h"
 #include "tests/live/live.h"
 #include "tsunagi/v1/discharge.pb-c.h"
@@ -329,6 +330,7 @@ int main(int argc, char **argv)
     static struct live r;
     setvbuf(stdout, NULL, _IOLBF, 0);
     size_t events = argc > 1 ? (size_t)strtoul(argv[1], NULL, 10) : 4000;
+    bench_policy("deploy/policy");
     live_start(&r, WHO, NODES);
     for (int i = 0; i < FLOOD1; i++)
         live_connect(&r, i);

@@ -18,6 +18,7 @@ deny beats a permit, and the first rule of the file is cited.
 Classes are bits of an int (the number of the class in options.proto), so that
 a layer is asked for all classes at once.
 """
+import copy
 import datetime
 import itertools
 import os
@@ -174,11 +175,13 @@ class Pack:
             for role in chosen(row['role'], self.every_role):
                 self.ceiling[role] = (self.ceiling.get(role, 0) |
                                       self.classes(row['classes']))
-        self.minimum = {}
+        self.minimum, self.tells = {}, {}
         for row in read_table(texts['minimum'], ('purpose', 'event',
                                                  'classes')):
             for key, mask in self.needs(row):
                 self.minimum[key] = self.minimum.get(key, 0) | mask
+                self.tells[key] = self.tells.get(key, 0) | self.classes(
+                    row.get('tells', ''))
         self.glass = {}
         if 'breakglass' in texts:
             for row in read_table(texts['breakglass'], ('kind', 'code',
@@ -310,7 +313,8 @@ class Pack:
         return self._index[key]
 
     def matching(self, event, variant, purpose, role, predicates, day):
-        """Rules whose ground is not in force, and per layer (name, denials, permits), each in the order of the file."""
+        """Rules whose ground is not in force, and per layer (name, denials,
+        permits), each in the order of the file."""
         key = event, variant, purpose, role, predicates, day
         found = self._match.get(key)
         if found is None:
@@ -441,7 +445,8 @@ class Decision:
     or -1), for every class asked for."""
     __slots__ = ('error', 'role', 'released', 'withheld', 'cited')
 
-    def __init__(self, error='', role='', released=0, withheld=0, cited=None):
+    def __init__(self, error='', role='', released=0, withheld=0,
+                 cited=None):
         self.error, self.role, self.released = error, role, released
         self.withheld, self.cited = withheld, cited if cited else {}
 
@@ -518,43 +523,75 @@ def forbidden(pack, ask, role, roles, day):
 
 
 def decide_as(pack, ask, role, roles):
-    """The decision for one role of the recipient, who may act in roles."""
+    """The decision for one role of the recipient, who may act in roles. What
+    the arrival of such an event tells by itself is judged as if asked for:
+    unless all of that may pass, nothing does."""
+    tells = pack.tells.get((ask.purpose, (ask.event, ask.variant)), 0)
+    wide = ask
+    if tells & ~ask.classes:
+        wide = copy.copy(ask)
+        wide.classes |= tells
+    out = decide_each(pack, wide, role, roles)
+    if out.error:
+        return out
+    for c in bits(wide.classes & ~ask.classes):
+        del out.cited[c]
+    if tells & ~out.released:
+        for c in bits(out.released & ask.classes):
+            out.cited[c] = DEFAULT
+        out.released = 0
+    out.released &= ask.classes
+    out.withheld = (ask.classes & pack.ceiling.get(role, 0) & ~out.released)
+    return out
+
+
+def decide_each(pack, ask, role, roles):
+    """Class by class; withheld is left open."""
     day = japan_day(ask.now_ms)
     expired, layers = pack.matching(ask.event, ask.variant, ask.purpose, role,
                                     ask.predicates, day)
-    limit = pack.limit(ask.event, ask.variant, ask.purpose, role)
     if any(within(pack, r, ask) for r in expired):
         return Decision(EXPIRED)
     out = Decision(role=role, cited=forbidden(pack, ask, role, roles, day))
     cited = out.cited
-    undecided = ask.classes & ~sum(1 << c for c in cited) & limit
+    undecided = (ask.classes & ~sum(1 << c for c in cited) &
+                 pack.limit(ask.event, ask.variant, ask.purpose, role))
     covering, refusing = consent_masks(pack, ask.grants, ask.recipient, role,
                                        ask.purpose, day)
     for layer, denials, permits in layers:
         if layer in BEFORE_ANY_PERMIT:
             continue
         if layer == REFUSAL_STANDS_BEFORE:
-            for mask, i in refusing:
-                for c in bits(undecided & mask):
-                    cited[c] = ('DEFAULT', '', i)
-                undecided &= ~mask
+            undecided &= ~refused(undecided, refusing, cited)
         for r in denials:
-            for c in bits(undecided & within(pack, r, ask)):
-                cited[c] = (r.id, '', -1)
-            undecided &= ~within(pack, r, ask)
+            hit = undecided & within(pack, r, ask)
+            cite(cited, hit, (r.id, '', -1))
+            undecided &= ~hit
         for r in permits:
             hit = undecided & within(pack, r, ask)
             if layer == 'consent':
                 hit = by_consent(pack, r, hit, covering, cited)
             else:
-                for c in bits(hit):
-                    cited[c] = (r.id, r.basis, -1)
+                cite(cited, hit, (r.id, r.basis, -1))
             out.released |= hit
             undecided &= ~hit
     for c in bits(ask.classes):
         cited.setdefault(c, DEFAULT)
-    out.withheld = (ask.classes & pack.ceiling.get(role, 0) & ~out.released)
     return out
+
+
+def cite(cited, mask, why):
+    for c in bits(mask):
+        cited[c] = why
+
+
+def refused(undecided, refusing, cited):
+    """What the person refuses; the first entry that does is cited."""
+    hit = 0
+    for mask, i in refusing:
+        cite(cited, undecided & mask & ~hit, ('DEFAULT', '', i))
+        hit |= undecided & mask
+    return hit
 
 
 def within(pack, rule, ask):
@@ -576,13 +613,10 @@ def by_consent(pack, rule, may, covering, cited):
     hit = 0
     for mask, i in covering:
         new = may & mask & ~hit
-        for c in bits(new):
-            cited[c] = (rule.id, rule.basis, i)
+        cite(cited, new, (rule.id, rule.basis, i))
         hit |= new
     others, along = hit & ~pack.companions, may & pack.companions & ~hit
     if others and along:
-        first = next(bits(others))
-        for c in bits(along):
-            cited[c] = cited[first]
+        cite(cited, along, cited[next(bits(others))])
         hit |= along
     return hit
