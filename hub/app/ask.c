@@ -420,7 +420,7 @@ static enum err leaf_asked(struct hub *h, Pb__LeafKind kind, const char *what,
         return h->broken;
     sha256(question, hash);
     l.phase = (char *)(uintptr_t) "READ";
-    l.node = (char *)(uintptr_t) "hub";
+    l.node = (char *)(uintptr_t)HUB_NODE;
     l.reason = (char *)(uintptr_t)what;
     l.has_detail_sha256 = l.has_outcome = 1;
     l.detail_sha256 = (ProtobufCBinaryData){sizeof(hash), hash};

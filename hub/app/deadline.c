@@ -54,7 +54,7 @@ static enum err fall_due(struct hub *h, const struct deadline *d)
         if (e == ERR_OK)
             e = deadline_apply(h, k.person, d->case_id, &h->fx);
         if (e == ERR_OK)
-            e = glass_apply(h, k.person, NULL, "hub", index, &h->fx);
+            e = glass_apply(h, k.person, NULL, HUB_NODE, index, &h->fx);
         if (e == ERR_OK)
             e = issue_hub_events(h, &h->fx, &k, index);
         if (e == ERR_OK && d->kind == DEADLINE_CONSENT_END)

@@ -246,7 +246,7 @@ static enum err find(struct hub *h, const Pb__Ask *a, struct explaining *x)
         return ERR_EVT_RECIPIENT;
     enum err e = store_event_find(h->store, event_id, &x->event);
     if (e == ERR_OK)
-        e = event_look_inside(&x->event, &x->present, &x->variant);
+        e = kept_look_inside(&x->event, &x->present, &x->variant);
     if (e == ERR_OK)
         e = known_load(h, x->event.person, x->event.case_id, &x->known);
     return e;

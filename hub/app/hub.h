@@ -22,6 +22,8 @@
 #define TURN_EVENTS 64
 #define TURN_NORMAL 16
 #define TURN_BESIDE_URGENT 4
+#define HUB_NODE "hub" /* as sender of its own events, and in leaves */
+#define HUB_AGENCY "HUB"
 #define LANE_CONTROL NET_LANES /* an answer for the control socket */
 
 /* An answer that waits for the commit. */
@@ -92,6 +94,9 @@ bool turn_commit(struct hub *h) MUST_CHECK;
 bool turn_begin(struct hub *h);
 /* Notes a storage fault. Returns e. */
 enum err turn_broken(struct hub *h, enum err e);
+/* Trouble of the machine, not of a message: the caller must break the turn,
+ * which may hold half of what belongs together (I-17). */
+bool turn_fault(enum err e);
 /* Queues an answer that may leave after the commit; body is taken. */
 void turn_answer(struct hub *h, const struct peer *to, enum verb v,
                  struct buf *body);
@@ -99,11 +104,73 @@ void turn_answer(struct hub *h, const struct peer *to, enum verb v,
 void turn_answer_control(struct hub *h, const struct frame *to,
                          struct buf *body);
 
+/* ---- known.c ---- */
+/* Facts about a person and a case, for core. */
+struct known {
+    struct id person, case_id; /* zero: none */
+    bool named;                /* the person, by a token of the sender */
+    bool person_new, case_new; /* tokens that stand for nothing yet */
+    struct grant *grants;
+    size_t grant_count;
+    struct person_facts about;
+    struct glass *glass; /* every break-glass about the person */
+    size_t glass_count;
+    Pb__CaseState *state;
+};
+enum err known_load(struct hub *h, struct id person, struct id case_id,
+                    struct known *k) MUST_CHECK;
+/* The same by the tokens of an agency; what is not 16 bytes is none. A case
+ * brings its person with it; ERR_FLOW_CASE: it is another one's. */
+enum err known_of_tokens(struct hub *h, const char *agency, struct slice person,
+                         struct slice case_token, struct known *k) MUST_CHECK;
+/* Reads again what is known of the person. */
+enum err known_person(struct hub *h, struct known *k) MUST_CHECK;
+void known_fini(struct known *k);
+void known_facts(const struct hub *h, const struct known *k,
+                 const struct node *sender, struct facts *f);
+
+/* ---- kept.c: an event as the store keeps it ---- */
+/* What the event itself says; whose it is and about whom, the caller adds. */
+enum err kept_fill(const struct event *ev, struct stored_event *s) MUST_CHECK;
+/* What a recipient may have of a kept event now, in any role that the sender
+ * asked for. ERR_NODE_UNKNOWN in out: the node that signed it, or the
+ * recipient, is no longer in the registry. */
+enum err decide_kept(struct hub *h, const struct stored_event *ev,
+                     const struct delivery *d, const struct known *k,
+                     struct decision *out) MUST_CHECK;
+/* The same for a person of the recipient who reads it; role "": as wanted. */
+enum err decide_reading(struct hub *h, const struct stored_event *ev,
+                        const struct delivery *d, const struct known *k,
+                        const uint8_t actor[16], const char *role,
+                        struct decision *out) MUST_CHECK;
+/* Never more than an earlier decision released (I-4). */
+void decision_narrow(struct decision *d, uint64_t classes);
+/* Which classes of a kept event have content, and its variant's name (static
+ * text, "" when it has none). */
+enum err kept_look_inside(const struct stored_event *ev, uint64_t *present,
+                          const char **variant) MUST_CHECK;
+
 /* ---- intake.c ---- */
+/* One event on its way in. */
+struct arrival {
+    struct peer *from;
+    const struct node *node;
+    struct event *ev;
+    struct known known;
+    struct stored_event stored;
+    uint64_t leaf; /* its INGEST */
+};
 /* Takes in one SEND body from a peer; queues its receipt or an ERROR. */
 void intake(struct hub *h, struct peer *from, struct slice body);
 /* A message of an authenticated node that could not even be read. */
 void intake_malformed(struct hub *h, struct peer *from, enum err why);
+
+/* ---- apply.c: what an accepted event changes ---- */
+/* Everything, by h->fx, inside the event's savepoint. */
+enum err arrival_apply(struct hub *h, struct arrival *a) MUST_CHECK;
+/* Its INGEST leaf: accepted (ERR_OK), or why not. */
+enum err arrival_leaf(struct hub *h, struct arrival *a,
+                      enum err why) MUST_CHECK;
 
 /* ---- receipt.c: what the sender is told ---- */
 /* Queues an ERROR about a message; event_id may be NULL. */
@@ -128,41 +195,6 @@ enum err deadline_apply(struct hub *h, struct id person, struct id case_id,
 void deadline_run(struct hub *h);
 
 /* ---- issue.c: what follows from an accepted event ---- */
-/* Facts about a person and a case, for core. */
-struct known {
-    struct id person, case_id; /* zero: none */
-    bool named;                /* the person, by a token of the sender */
-    struct grant *grants;
-    size_t grant_count;
-    struct person_facts about;
-    struct glass *glass; /* every break-glass about the person */
-    size_t glass_count;
-    Pb__CaseState *state;
-};
-enum err known_load(struct hub *h, struct id person, struct id case_id,
-                    struct known *k) MUST_CHECK;
-/* Reads again what is known of the person. */
-enum err known_person(struct hub *h, struct known *k) MUST_CHECK;
-void known_fini(struct known *k);
-void known_facts(const struct hub *h, const struct known *k,
-                 const struct node *sender, struct facts *f);
-/* What a recipient may have of a kept event now, in any role that the sender
- * asked for. ERR_NODE_UNKNOWN in out: the node that signed it, or the
- * recipient, is no longer in the registry. */
-enum err decide_kept(struct hub *h, const struct stored_event *ev,
-                     const struct delivery *d, const struct known *k,
-                     struct decision *out) MUST_CHECK;
-/* The same for a person of the recipient who reads it; role "": as wanted. */
-enum err decide_reading(struct hub *h, const struct stored_event *ev,
-                        const struct delivery *d, const struct known *k,
-                        const uint8_t actor[16], const char *role,
-                        struct decision *out) MUST_CHECK;
-/* Never more than an earlier decision released (I-4). */
-void decision_narrow(struct decision *d, uint64_t classes);
-/* Which classes of a kept event have content, and its variant's name (static
- * text, "" when it has none). */
-enum err event_look_inside(const struct stored_event *ev, uint64_t *present,
-                           const char **variant) MUST_CHECK;
 /* Queues one delivery with its DECISION leaf. */
 enum err issue_delivery(struct hub *h, const struct stored_event *e,
                         const struct recipient *r) MUST_CHECK;

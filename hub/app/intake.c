@@ -1,103 +1,21 @@
-/* intake.c - one event taken in: every check, the decision, its effects.
+/* intake.c - one event taken in: every check, the decision, its answer.
  *
  *   another channel's? -> turned away, and nothing of it is kept
  *   open (walk, unpack, parts, commitments, content: proto/wire/event.c)
  *   -> who sent it, signature, lane, times -> seen before?
- *   -> facts -> step -> header, parts, case, grants, deliveries, deadlines,
- *      leaves -> receipt
+ *   -> facts -> step -> everything it changes (apply.c) -> receipt
  *
  * Each event has its own savepoint, so one bad event never takes its
  * neighbours with it. A refusal is a receipt too, with its code and a leaf. */
 #include "hub/app/hub.h"
 #include "proto/base/log.h"
 #include "proto/wire/unpack.h"
-#include <assert.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define OLDEST_MS (14ULL * 86400000) /* what a spool may still hold */
 #define NEWEST_MS (5ULL * 60000)     /* a clock may be ahead so far */
 #define RETRY_MS 1000                /* after too many */
-
-/* One event on its way in. */
-struct arrival {
-    struct peer *from;
-    const struct node *node;
-    struct event *ev;
-    struct known known;
-    bool person_new, case_new; /* tokens seen for the first time */
-    struct stored_event stored;
-    uint64_t leaf;
-};
-
-static struct slice field_slice(int has, ProtobufCBinaryData d)
-{
-    return has ? pb_slice(d) : SLICE_NONE;
-}
-
-/* ---- leaves ---- */
-
-static enum err leaf_ingest(struct hub *h, struct arrival *a, enum err why)
-{
-    Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__INGEST);
-    uint8_t handle[16], key_id[8];
-    l.has_event_id = l.has_header_sha256 = l.has_type = l.has_outcome = 1;
-    l.event_id = (ProtobufCBinaryData){ID_BYTES,
-                                       (uint8_t *)(uintptr_t)a->ev->event_id.b};
-    l.header_sha256 = (ProtobufCBinaryData){32, a->ev->header_sha256};
-    l.type = a->ev->header->type;
-    l.node = (char *)(uintptr_t)a->node->pub.node;
-    l.outcome = why == ERR_OK;
-    /* of a length that nobody has checked yet */
-    l.has_signature = a->ev->msg->signature.len == SIGNATURE_BYTES;
-    if (l.has_signature)
-        l.signature = a->ev->msg->signature;
-    l.has_schema_digest = 1;
-    l.schema_digest =
-        (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)SCHEMA_DIGEST};
-    token_make(a->node->pub.sign, "key-id", SLICE_NONE, handle);
-    memcpy(key_id, handle, sizeof(key_id));
-    l.has_sender_key_id = 1;
-    l.sender_key_id = (ProtobufCBinaryData){sizeof(key_id), key_id};
-    if (why != ERR_OK)
-        l.reason = (char *)(uintptr_t)err_code(why);
-    enum err e = ERR_OK;
-    if (why == ERR_OK) {
-        l.n_commitment = a->ev->header->n_commitment;
-        l.commitment = a->ev->header->commitment;
-        e = leaf_subject(h, a->known.person, &l, handle);
-    }
-    return e != ERR_OK ? e : store_leaf(h->store, &l, &a->leaf);
-}
-
-/* The leaf an event about consents or the person adds besides its INGEST. */
-static enum err leaf_person(struct hub *h, struct arrival *a, Pb__LeafKind kind,
-                            ProtobufCBinaryData *consent, size_t consents,
-                            const char *purpose, uint64_t *index)
-{
-    Pb__AuditLeaf l = leaf_new(h, kind);
-    uint8_t handle[16];
-    l.has_event_id = 1;
-    l.event_id = (ProtobufCBinaryData){ID_BYTES,
-                                       (uint8_t *)(uintptr_t)a->ev->event_id.b};
-    l.node = (char *)(uintptr_t)a->node->pub.node;
-    l.n_ref = 1;
-    l.ref = &a->leaf;
-    l.n_consent = consents;
-    l.consent = consent;
-    l.purpose = (char *)(uintptr_t)purpose;
-    enum err e = leaf_subject(h, a->known.person, &l, handle);
-    return e != ERR_OK ? e : store_leaf(h->store, &l, index);
-}
-
-static enum err leaf_consent(struct hub *h, struct arrival *a,
-                             Pb__LeafKind kind, const uint8_t *ref,
-                             const char *purpose, uint64_t *index)
-{
-    ProtobufCBinaryData one = {ID_BYTES, (uint8_t *)(uintptr_t)ref};
-    return leaf_person(h, a, kind, &one, 1, purpose, index);
-}
 
 /* ---- checks that need no facts ---- */
 
@@ -125,296 +43,15 @@ static enum err check_header(const struct hub *h, const struct arrival *a)
     return ERR_OK;
 }
 
-/* ---- facts ---- */
-
-static enum err find_token(struct hub *h, const struct arrival *a,
-                           enum token_kind kind, struct slice token,
-                           bool *is_new, struct id *out)
-{
-    bool found = false;
-    *is_new = false;
-    if (token.n != 16)
-        return ERR_OK;
-    enum err e = store_token_find(h->store, a->node->agency->code, kind,
-                                  token.p, &found, out);
-    *is_new = e == ERR_OK && !found;
-    return e;
-}
+/* ---- the way through ---- */
 
 /* The person and the case the sender's tokens stand for. A case brings its
  * person with it when the sender names none. */
 static enum err load_known(struct hub *h, struct arrival *a)
 {
     const Pb__Routing *r = a->ev->routing;
-    struct id person = {{0}}, case_id = {{0}};
-    enum err e = find_token(h, a, TOKEN_PERSON,
-                            field_slice(r->has_person_token, r->person_token),
-                            &a->person_new, &person);
-    if (e == ERR_OK)
-        e = find_token(h, a, TOKEN_CASE,
-                       field_slice(r->has_case_token, r->case_token),
-                       &a->case_new, &case_id);
-    if (e != ERR_OK)
-        return e;
-    e = known_load(h, person, case_id, &a->known);
-    a->known.named = !id_is_zero(person);
-    if (e == ERR_OK && !id_is_zero(person) && !id_eq(a->known.person, person))
-        return ERR_FLOW_CASE; /* a case of someone else */
-    return e;
-}
-
-/* ---- effects ---- */
-
-/* Creates the person and the case that the event begins. */
-static enum err begin_people(struct hub *h, struct arrival *a)
-{
-    const Pb__Routing *r = a->ev->routing;
-    const char *agency = a->node->agency->code;
-    enum err e = ERR_OK;
-    if (a->person_new && id_is_zero(a->known.person)) {
-        e = store_person_new(h->store, &a->known.person);
-        if (e == ERR_OK)
-            e = store_token_put(h->store, agency, TOKEN_PERSON,
-                                r->person_token.data, a->known.person);
-    }
-    if (e == ERR_OK && a->case_new && h->fx.state != NULL) {
-        e = store_case_new(h->store, a->known.person, h->now_ms,
-                           &a->known.case_id);
-        if (e == ERR_OK)
-            e = store_token_put(h->store, agency, TOKEN_CASE,
-                                r->case_token.data, a->known.case_id);
-    }
-    return e;
-}
-
-/* The parts as the store keeps them: packed, without header and routing's
- * tokens changed in any way. */
-static enum err pack_parts(const struct event *ev, struct buf *out)
-{
-    Pb__Event only = PB__EVENT__INIT;
-    only.n_part = ev->msg->n_part;
-    only.part = ev->msg->part;
-    return pack(&only.base, out);
-}
-
-static enum err keep_event(struct hub *h, struct arrival *a)
-{
-    struct stored_event *s = &a->stored;
-    const Pb__EventHeader *hd = a->ev->header;
-    s->event_id = a->ev->event_id;
-    s->person = a->known.person;
-    s->case_id = a->known.case_id;
-    s->type = hd->type;
-    s->lane = (enum lane)a->from->lane;
-    s->accepted_ms = h->now_ms;
-    s->ingest_leaf = a->leaf;
-    snprintf(s->agency, sizeof(s->agency), "%s", a->node->agency->code);
-    snprintf(s->node, sizeof(s->node), "%s", a->node->pub.node);
-    buf_add(&s->header, a->ev->msg->header.data, a->ev->msg->header.len);
-    buf_add(&s->signature, a->ev->msg->signature.data,
-            a->ev->msg->signature.len);
-    enum err e = pack_parts(a->ev, &s->parts);
-    if (e == ERR_OK && (s->header.failed || s->signature.failed))
-        e = ERR_NOMEM;
-    return e != ERR_OK ? e : store_event_put(h->store, s, a->ev->header_sha256);
-}
-
-/* A consent taken back: its leaf, its row. */
-static enum err withdraw_one(struct hub *h, struct arrival *a,
-                             const uint8_t *ref, uint64_t leaf)
-{
-    size_t n;
-    enum err e = store_grant_withdraw(h->store, a->known.person, ref, leaf, &n);
-    return e == ERR_OK && n == 0 ? ERR_NOT_FOUND : e;
-}
-
-static enum err withdraw(struct hub *h, struct arrival *a, const uint8_t *ref)
-{
-    uint64_t leaf;
-    enum err e =
-        leaf_consent(h, a, PB__LEAF_KIND__CONSENT_REVOKE, ref, NULL, &leaf);
-    if (e == ERR_OK)
-        e = withdraw_one(h, a, ref, leaf);
-    return e != ERR_OK
-               ? e
-               : sweep_person(h, a->known.person, SWEEP_WITHDRAWN, ref, leaf);
-}
-
-/* Leaves name each of them, as many as one holds: the log alone must tell that
- * none is relied on afterwards. */
-#define REVOKED_AT_ONCE 128
-
-/* Every consent that stands. Refusals stay: who takes back what was agreed has
- * not agreed to what was refused. */
-static enum err withdraw_all(struct hub *h, struct arrival *a)
-{
-    ProtobufCBinaryData ref[REVOKED_AT_ONCE];
-    uint64_t leaf = 0;
-    size_t at = 0, n = 0;
-    enum err e = ERR_OK;
-    while (at < a->known.grant_count && e == ERR_OK) {
-        for (n = 0; at < a->known.grant_count && n < REVOKED_AT_ONCE; at++) {
-            struct grant *g = &a->known.grants[at];
-            if (g->kind == GRANT_GIVEN && !g->withdrawn && !g->superseded)
-                ref[n++] = (ProtobufCBinaryData){ID_BYTES, g->ref};
-        }
-        if (n > 0)
-            e = leaf_person(h, a, PB__LEAF_KIND__CONSENT_REVOKE, ref, n, NULL,
-                            &leaf);
-        for (size_t i = 0; i < n && e == ERR_OK; i++)
-            e = withdraw_one(h, a, ref[i].data, leaf);
-    }
-    if (e != ERR_OK)
-        return e;
-    return leaf == 0
-               ? ERR_NOT_FOUND
-               : sweep_person(h, a->known.person, SWEEP_WITHDRAWN, NULL, leaf);
-}
-
-/* What a new one replaces ends without a word: it refuses nothing, and nobody
- * is told; but what rested on it needs the new one now. */
-static enum err supersede(struct hub *h, struct arrival *a, const uint8_t *ref)
-{
-    uint64_t leaf;
-    size_t n;
-    enum err e =
-        leaf_consent(h, a, PB__LEAF_KIND__CONSENT_REVOKE, ref, NULL, &leaf);
-    if (e == ERR_OK)
-        e = store_grant_supersede(h->store, a->known.person, ref, leaf, &n);
-    if (e == ERR_OK && n == 0)
-        return ERR_NOT_FOUND;
-    return e != ERR_OK
-               ? e
-               : sweep_person(h, a->known.person, SWEEP_SUPERSEDED, ref, leaf);
-}
-
-static enum err add_grant(struct hub *h, struct arrival *a)
-{
-    struct effects *fx = &h->fx;
-    struct grant *g = &fx->grant;
-    enum err e = ERR_OK;
-    if (!id_is_zero(*(const struct id *)fx->supersedes))
-        e = supersede(h, a, fx->supersedes);
-    if (e == ERR_OK)
-        e = leaf_consent(h, a,
-                         g->kind == GRANT_GIVEN
-                             ? PB__LEAF_KIND__CONSENT_GRANT
-                             : PB__LEAF_KIND__CONSENT_REFUSAL,
-                         g->ref, g->purpose, &g->leaf);
-    return e != ERR_OK ? e : store_grant_add(h->store, a->known.person, g);
-}
-
-static enum err change_grants(struct hub *h, struct arrival *a)
-{
-    struct effects *fx = &h->fx;
-    if (fx->grant_change == GRANT_ADD)
-        return add_grant(h, a);
-    return fx->grant_change == GRANT_WITHDRAW ? withdraw(h, a, fx->grant.ref)
-                                              : withdraw_all(h, a);
-}
-
-static enum err change_person(struct hub *h, struct arrival *a)
-{
-    const struct effects *fx = &h->fx;
-    bool places = fx->person_change == PERSON_PLACES;
-    uint64_t leaf;
-    enum err e =
-        leaf_person(h, a, PB__LEAF_KIND__PERSON_CHANGE, NULL, 0, NULL, &leaf);
-    if (e == ERR_OK)
-        e = places
-                ? store_person_places(h->store, a->known.person, &fx->places)
-                : store_person_protect(h->store, a->known.person, fx->protect);
-    return e != ERR_OK ? e
-                       : sweep_person(h, a->known.person,
-                                      places ? SWEEP_PLACES : SWEEP_PROTECTED,
-                                      NULL, leaf);
-}
-
-/* What the event changes about the person: recipients are told on the facts
- * as they are after it. */
-static enum err apply_person(struct hub *h, struct arrival *a)
-{
-    const struct effects *fx = &h->fx;
-    enum err e = ERR_OK;
-    if (fx->grant_change == GRANT_NO_CHANGE &&
-        fx->person_change == PERSON_NO_CHANGE)
-        return ERR_OK;
-    if (id_is_zero(a->known.person))
-        return ERR_EVT_TOKEN;
-    if (fx->grant_change != GRANT_NO_CHANGE)
-        e = change_grants(h, a);
-    if (e == ERR_OK && fx->person_change != PERSON_NO_CHANGE)
-        e = change_person(h, a);
-    return e != ERR_OK ? e : known_person(h, &a->known);
-}
-
-static enum err apply_recipients(struct hub *h, struct arrival *a)
-{
-    enum err e = ERR_OK;
-    for (size_t i = 0; i < h->fx.to_count && e == ERR_OK; i++)
-        e = issue_delivery(h, &a->stored, &h->fx.to[i]);
-    return e;
-}
-
-/* An event that reached nobody and that a person should look at (I-10). */
-static enum err park_event(struct hub *h, const struct arrival *a)
-{
-    enum err why = ERR_EVT_RECIPIENT; /* a role that nobody has there */
-    uint64_t index;
-    if (!h->fx.park)
-        return ERR_OK;
-    for (size_t i = 0; i < h->fx.to_count; i++)
-        if (h->fx.to[i].agency != NULL && h->fx.to[i].why != ERR_POL_NONE)
-            why = h->fx.to[i].why;
-    struct parked p = {
-        .at_ms = h->now_ms, .event_seq = a->stored.seq, .open = true};
-    snprintf(p.agency, sizeof(p.agency), "%s", a->node->agency->code);
-    snprintf(p.node, sizeof(p.node), "%s", a->node->pub.node);
-    snprintf(p.code, sizeof(p.code), "%s", err_code(why));
-    Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__LEAF_PARKED);
-    l.node = p.node;
-    l.reason = p.code;
-    l.n_ref = 1;
-    l.ref = (uint64_t *)(uintptr_t)&a->leaf;
-    enum err e = store_leaf(h->store, &l, &index);
-    return e != ERR_OK ? e : store_park(h->store, &p, SLICE_NONE);
-}
-
-/* Everything an accepted event changes. */
-static enum err apply(struct hub *h, struct arrival *a)
-{
-    struct effects *fx = &h->fx;
-    enum err e = begin_people(h, a);
-    if (e == ERR_OK)
-        e = leaf_ingest(h, a, ERR_OK);
-    if (e == ERR_OK)
-        e = keep_event(h, a);
-    if (e == ERR_OK)
-        e = apply_person(h, a);
-    if (e == ERR_OK)
-        e = glass_apply(h, a->known.person, a->ev, a->node->pub.node, a->leaf,
-                        fx);
-    if (e == ERR_OK && fx->state != NULL)
-        e = store_case_put(h->store, a->known.case_id, fx->state);
-    if (e == ERR_OK)
-        e = deadline_apply(h, a->known.person, a->known.case_id, fx);
-    if (e == ERR_OK)
-        e = apply_recipients(h, a);
-    if (e == ERR_OK)
-        e = issue_hub_events(h, fx, &a->known, a->leaf);
-    if (e == ERR_OK && fx->recall_papers)
-        e = sweep_person(h, a->known.person, SWEEP_CLOSED, a->known.case_id.b,
-                         a->leaf);
-    return e != ERR_OK ? e : park_event(h, a);
-}
-
-/* ---- the way through ---- */
-
-/* True for trouble of the machine, not of the message. */
-static bool is_fault(enum err e)
-{
-    return e == ERR_STORE || e == ERR_INTEGRITY || e == ERR_IO ||
-           e == ERR_NOMEM;
+    return known_of_tokens(h, a->node->agency->code, pb_slice(r->person_token),
+                           pb_slice(r->case_token), &a->known);
 }
 
 /* Decides and applies inside the event's savepoint. ERR_OK: accepted. */
@@ -432,7 +69,7 @@ static enum err decide(struct hub *h, struct arrival *a)
     step(&f, a->ev, h->now_ms, &h->fx);
     if (h->fx.refuse != ERR_OK)
         return h->fx.refuse;
-    e = apply(h, a);
+    e = arrival_apply(h, a);
     return e != ERR_OK ? e : glass_remember(h, &f, &h->fx);
 }
 
@@ -474,7 +111,7 @@ static void accept(struct hub *h, struct arrival *a)
 static void refuse(struct hub *h, struct arrival *a, enum err why)
 {
     struct buf receipt = {0};
-    enum err e = leaf_ingest(h, a, why);
+    enum err e = arrival_leaf(h, a, why);
     if (e == ERR_OK && why != ERR_EVT_SENDER && why != ERR_EVT_SIGNATURE)
         e = note_seq(h, a);
     if (e == ERR_OK)
@@ -499,7 +136,7 @@ static void decide_and_answer(struct hub *h, struct arrival *a)
     e = decide(h, a);
     if (e == ERR_OK) {
         accept(h, a);
-    } else if (is_fault(e)) {
+    } else if (turn_fault(e)) {
         turn_broken(h, e);
     } else {
         enum err undone = store_undo(h->store);

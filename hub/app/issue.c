@@ -1,185 +1,16 @@
-/* issue.c - what follows from an accepted event: facts loaded for core,
- * deliveries queued, events of the hub's own made. */
+/* issue.c - what follows from an accepted event: deliveries queued, each with
+ * the leaf of its decision, and events of the hub's own made. */
 #include "hub/app/hub.h"
-#include "proto/base/log.h"
 #include "proto/wire/unpack.h"
 #include "tsunagi/v1/consent.pb-c.h"
 #include "tsunagi/v1/discharge.pb-c.h"
 #include "tsunagi/v1/emergency.pb-c.h"
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define KEEP_MS                                                                \
-    (14ULL * 86400000) /* a delivery nobody fetches is parked then */
-#define HUB_NODE "hub"
-#define HUB_AGENCY "HUB"
-
-/* ---- facts ---- */
-
-static void forget_person(struct known *k)
-{
-    free(k->grants);
-    free(k->glass);
-    k->grants = NULL;
-    k->glass = NULL;
-    k->grant_count = k->glass_count = 0;
-}
-
-enum err known_person(struct hub *h, struct known *k)
-{
-    forget_person(k);
-    enum err e = store_person(h->store, k->person, &k->about);
-    if (e == ERR_OK)
-        e = store_grants(h->store, k->person, &k->grants, &k->grant_count);
-    return e != ERR_OK ? e
-                       : store_glass_of_person(h->store, k->person, &k->glass,
-                                               &k->glass_count);
-}
-
-enum err known_load(struct hub *h, struct id person, struct id case_id,
-                    struct known *k)
-{
-    memset(k, 0, sizeof(*k));
-    k->person = person;
-    k->case_id = case_id;
-    enum err e = ERR_OK;
-    if (!id_is_zero(case_id)) {
-        struct id owner = {{0}};
-        e = store_case_get(h->store, case_id, &k->state, &owner);
-        if (e == ERR_OK && !id_is_zero(owner))
-            k->person = owner;
-    }
-    if (e == ERR_OK && !id_is_zero(k->person))
-        e = known_person(h, k);
-    return e;
-}
-
-void known_fini(struct known *k)
-{
-    forget_person(k);
-    case_free(&k->state);
-    memset(k, 0, sizeof(*k));
-}
-
-void known_facts(const struct hub *h, const struct known *k,
-                 const struct node *sender, struct facts *f)
-{
-    *f = (struct facts){
-        .registry = h->registry,
-        .policy = h->policy,
-        .sender = sender,
-        .clock_ok = h->clock_ok,
-        .person_known = !id_is_zero(k->person),
-        .person_named = k->named,
-        .address_protected = k->about.address_protected,
-        .places = k->about.places,
-        .grants = k->grants,
-        .grant_count = k->grant_count,
-        .glass = k->glass,
-        .glass_count = k->glass_count,
-        .case_known = k->state != NULL,
-        .state = k->state,
-    };
-}
-
-/* Core's decision, as of now, on what was kept; by reading or by releasing. */
-struct deciding {
-    const struct stored_event *ev;
-    const struct delivery *d;
-    const struct known *k;
-    const uint8_t *actor; /* who reads; NULL: a release */
-    const char *role;
-};
-
-static enum err decide_again(struct hub *h, const struct deciding *q,
-                             struct decision *out)
-{
-    struct facts f;
-    uint64_t present;
-    const char *variant;
-    const struct agency *to = registry_agency(h->registry, q->d->agency);
-    const struct node *sender =
-        q->ev->hub_made ? NULL : registry_node(h->registry, q->ev->node);
-    const struct schema_message *m = schema_event(q->ev->type);
-    memset(out, 0, sizeof(*out));
-    enum err e = event_look_inside(q->ev, &present, &variant);
-    if (e != ERR_OK)
-        return e;
-    if (to == NULL || (sender == NULL && !q->ev->hub_made)) {
-        out->error = ERR_NODE_UNKNOWN; /* a person should look (I-10) */
-        return ERR_OK;
-    }
-    known_facts(h, q->k, sender, &f);
-    if (q->actor != NULL)
-        step_read(&f, m, variant, to, q->role, q->d->purpose, present, q->actor,
-                  h->now_ms, out);
-    else
-        step_release(&f, m, variant, to, q->role, q->d->purpose, present,
-                     h->now_ms, out);
-    return ERR_OK;
-}
-
-enum err decide_kept(struct hub *h, const struct stored_event *ev,
-                     const struct delivery *d, const struct known *k,
-                     struct decision *out)
-{
-    return decide_again(h, &(struct deciding){ev, d, k, NULL, d->wanted}, out);
-}
-
-enum err decide_reading(struct hub *h, const struct stored_event *ev,
-                        const struct delivery *d, const struct known *k,
-                        const uint8_t actor[16], const char *role,
-                        struct decision *out)
-{
-    const char *as = role[0] != '\0' ? role : d->wanted;
-    return decide_again(h, &(struct deciding){ev, d, k, actor, as}, out);
-}
-
-void decision_narrow(struct decision *d, uint64_t classes)
-{
-    d->limit = classes;
-    uint64_t extra = d->released & ~classes;
-    for (unsigned c = 1; c < CLASS_MAX; c++)
-        if ((extra & class_bit(c)) != 0)
-            d->of[c] = (struct class_verdict){false, NO_RULE, -1, ""};
-    d->released &= classes;
-    d->withheld |= extra;
-}
+#define KEEP_MS (14ULL * 86400000) /* unfetched, a delivery is parked then */
 
 /* ---- deliveries ---- */
-
-enum err event_look_inside(const struct stored_event *ev, uint64_t *present,
-                           const char **variant)
-{
-    ProtobufCMessage *m = NULL, *body = NULL;
-    const struct schema_message *s = schema_event(ev->type);
-    struct part parts[CLASS_MAX];
-    struct buf merged = {0};
-    size_t n = 0;
-    *present = 0;
-    *variant = "";
-    enum err e = unpack(&pb__event__descriptor, buf_slice(&ev->parts), &m);
-    if (e != ERR_OK)
-        return e;
-    const Pb__Event *pe = (const Pb__Event *)m;
-    for (size_t i = 0; i < pe->n_part && n < CLASS_MAX; i++) {
-        if (pe->part[i]->cls == 0 || pe->part[i]->body.len == 0)
-            continue;
-        *present |= class_bit(pe->part[i]->cls);
-        parts[n++] = (struct part){.cls = pe->part[i]->cls,
-                                   .body = pb_slice(pe->part[i]->body)};
-    }
-    e = part_merge(s, parts, n, &merged);
-    if (e == ERR_OK)
-        e = unpack(s->descriptor, buf_slice(&merged), &body);
-    if (e == ERR_OK)
-        *variant = schema_variant(s, body); /* static text */
-    unpack_free(&m);
-    unpack_free(&body);
-    buf_fini(&merged);
-    return e;
-}
 
 static enum err leaf_route(struct hub *h, const struct stored_event *e,
                            const struct recipient *r, const struct known *k,
@@ -339,21 +170,14 @@ static enum err keep_own(struct hub *h, const struct issue *i,
     enum err e = leaf_subject(h, i->person, &l, handle);
     if (e == ERR_OK)
         e = store_leaf(h->store, &l, &s->ingest_leaf);
-    s->event_id = ev->event_id;
     s->person = i->person;
     s->case_id = i->case_id;
-    s->type = i->type;
     s->accepted_ms = h->now_ms;
     s->hub_made = true;
     snprintf(s->agency, sizeof(s->agency), HUB_AGENCY);
     snprintf(s->node, sizeof(s->node), HUB_NODE);
-    buf_add(&s->header, ev->msg->header.data, ev->msg->header.len);
-    buf_add(&s->signature, ev->msg->signature.data, ev->msg->signature.len);
-    Pb__Event only = PB__EVENT__INIT;
-    only.n_part = ev->msg->n_part;
-    only.part = ev->msg->part;
     if (e == ERR_OK)
-        e = pack(&only.base, &s->parts);
+        e = kept_fill(ev, s);
     return e != ERR_OK ? e : store_event_put(h->store, s, ev->header_sha256);
 }
 
@@ -398,11 +222,10 @@ union own_body {
 static uint64_t reminded_of(const struct hub *h, const struct hub_event *he,
                             const struct known *k)
 {
-    const uint64_t day = 86400000, japan = 32400000;
     for (size_t i = 0; i < k->grant_count; i++)
         if (he->reason == PB__REMINDER_REASON__ENDING &&
             memcmp(k->grants[i].ref, he->ref, ID_BYTES) == 0)
-            return ((uint64_t)k->grants[i].to_day + 1) * day - japan;
+            return japan_day_begins(k->grants[i].to_day + 1);
     return h->now_ms;
 }
 

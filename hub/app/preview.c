@@ -20,21 +20,23 @@ struct preview {
     Pb__Routing routing;
     Pb__Wanted wanted[WISHES], *list[WISHES];
     char text[WISHES][WISH_MAX]; /* what wanted borrows */
-    uint8_t person[16], case_token[16];
+    uint8_t person[ID_BYTES], case_token[ID_BYTES];
     struct event event;
     struct known known;
 };
 
 /* ---- the question ---- */
 
-static enum err read_token(const Pb__Ask *a, const char *key, uint8_t out[16],
-                           bool *given)
+/* Absent: none. */
+static enum err read_token(const Pb__Ask *a, const char *key,
+                           uint8_t out[ID_BYTES], struct slice *token)
 {
     const char *hex = ask_argument(a, key);
-    *given = hex[0] != '\0';
-    if (!*given)
+    if (hex[0] == '\0')
         return ERR_OK;
-    return strlen(hex) == 32 && hex_decode(hex, out, 16) == ERR_OK
+    *token = slice_of(out, ID_BYTES);
+    return strlen(hex) == 2 * ID_BYTES &&
+                   hex_decode(hex, out, ID_BYTES) == ERR_OK
                ? ERR_OK
                : ERR_EVT_TOKEN;
 }
@@ -115,34 +117,19 @@ static enum err read_event(struct preview *p, const Pb__Ask *a)
 
 /* ---- facts ---- */
 
-static enum err find(struct hub *h, const struct node *who,
-                     enum token_kind kind, const uint8_t token[16],
-                     struct id *out)
-{
-    bool found;
-    return store_token_find(h->store, who->agency->code, kind, token, &found,
-                            out);
-}
-
+/* Refused like a sending: a case of someone else, or one it has no part in. */
 static enum err load(struct hub *h, const struct node *who, const Pb__Ask *a,
                      struct preview *p)
 {
-    struct id person = {{0}}, case_id = {{0}};
-    bool of_person, of_case;
-    enum err e = read_token(a, "person_token", p->person, &of_person);
+    struct slice person = SLICE_NONE, case_token = SLICE_NONE;
+    const char *agency = who->agency->code;
+    enum err e = read_token(a, "person_token", p->person, &person);
     if (e == ERR_OK)
-        e = read_token(a, "case_token", p->case_token, &of_case);
-    if (e == ERR_OK && of_person)
-        e = find(h, who, TOKEN_PERSON, p->person, &person);
-    if (e == ERR_OK && of_case)
-        e = find(h, who, TOKEN_CASE, p->case_token, &case_id);
+        e = read_token(a, "case_token", p->case_token, &case_token);
     if (e == ERR_OK)
-        e = known_load(h, person, case_id, &p->known);
-    p->known.named = !id_is_zero(person);
-    if (e == ERR_OK && !id_is_zero(person) && !id_eq(p->known.person, person))
-        return ERR_FLOW_CASE; /* a case of someone else, as for a sending */
+        e = known_of_tokens(h, agency, person, case_token, &p->known);
     if (e == ERR_OK && p->known.state != NULL && !p->known.named &&
-        !case_member(p->known.state, who->agency->code))
+        !case_member(p->known.state, agency))
         return ERR_FLOW_CASE;
     return e;
 }

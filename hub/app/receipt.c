@@ -122,7 +122,8 @@ enum err receipt_accepted(const struct hub *h, const struct event *ev,
                                : PB__OUTCOME__ACCEPTED;
         receipt_code(&r, fx->late ? ERR_FLOW_LATE : ERR_OK);
         for (size_t i = 0; i < fx->to_count; i++) {
-            receipt_describe(h, &fx->to[i], &o[i], &text[2 * i], &text[2 * i + 1]);
+            receipt_describe(h, &fx->to[i], &o[i], &text[2 * i],
+                             &text[2 * i + 1]);
             list[i] = &o[i];
         }
         r.n_recipient = fx->to_count;

@@ -137,9 +137,8 @@ static enum err decide(struct hub *h, struct replay *r)
         schema_event(reissued ? l->decided_as : r->event.type);
     uint64_t present;
     const char *variant = "";
-    enum err e = type == NULL
-                     ? ERR_EVT_TYPE
-                     : event_look_inside(&r->event, &present, &variant);
+    enum err e = type == NULL ? ERR_EVT_TYPE
+                              : kept_look_inside(&r->event, &present, &variant);
     if (e != ERR_OK)
         return e;
     recipient(h, r);

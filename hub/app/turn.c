@@ -22,6 +22,12 @@ enum err turn_broken(struct hub *h, enum err e)
     return e;
 }
 
+bool turn_fault(enum err e)
+{
+    return e == ERR_STORE || e == ERR_INTEGRITY || e == ERR_IO ||
+           e == ERR_NOMEM;
+}
+
 bool turn_begin(struct hub *h)
 {
     if (h->broken != ERR_OK)

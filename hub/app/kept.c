@@ -1,0 +1,117 @@
+/* kept.c - an event as the store keeps it: filled from one that was opened,
+ * looked into, decided about again. */
+#include "hub/app/hub.h"
+#include "proto/wire/unpack.h"
+#include <string.h>
+
+enum err kept_fill(const struct event *ev, struct stored_event *s)
+{
+    Pb__Event parts = PB__EVENT__INIT; /* header and signature apart */
+    parts.n_part = ev->msg->n_part;
+    parts.part = ev->msg->part;
+    s->event_id = ev->event_id;
+    s->type = ev->header->type;
+    buf_add(&s->header, ev->msg->header.data, ev->msg->header.len);
+    buf_add(&s->signature, ev->msg->signature.data, ev->msg->signature.len);
+    enum err e = pack(&parts.base, &s->parts);
+    return e == ERR_OK && (s->header.failed || s->signature.failed) ? ERR_NOMEM
+                                                                    : e;
+}
+
+enum err kept_look_inside(const struct stored_event *ev, uint64_t *present,
+                          const char **variant)
+{
+    ProtobufCMessage *m = NULL, *body = NULL;
+    const struct schema_message *s = schema_event(ev->type);
+    struct part parts[CLASS_MAX];
+    struct buf merged = {0};
+    size_t n = 0;
+    *present = 0;
+    *variant = "";
+    enum err e = unpack(&pb__event__descriptor, buf_slice(&ev->parts), &m);
+    if (e != ERR_OK)
+        return e;
+    const Pb__Event *pe = (const Pb__Event *)m;
+    for (size_t i = 0; i < pe->n_part && n < CLASS_MAX; i++) {
+        if (pe->part[i]->cls == 0 || pe->part[i]->body.len == 0)
+            continue;
+        *present |= class_bit(pe->part[i]->cls);
+        parts[n++] = (struct part){.cls = pe->part[i]->cls,
+                                   .body = pb_slice(pe->part[i]->body)};
+    }
+    e = part_merge(s, parts, n, &merged);
+    if (e == ERR_OK)
+        e = unpack(s->descriptor, buf_slice(&merged), &body);
+    if (e == ERR_OK)
+        *variant = schema_variant(s, body); /* static text */
+    unpack_free(&m);
+    unpack_free(&body);
+    buf_fini(&merged);
+    return e;
+}
+
+/* ---- decided again ---- */
+
+/* Core's decision, as of now, on what was kept; by reading or by releasing. */
+struct deciding {
+    const struct stored_event *ev;
+    const struct delivery *d;
+    const struct known *k;
+    const uint8_t *actor; /* who reads; NULL: a release */
+    const char *role;
+};
+
+static enum err decide_again(struct hub *h, const struct deciding *q,
+                             struct decision *out)
+{
+    struct facts f;
+    uint64_t present;
+    const char *variant;
+    const struct agency *to = registry_agency(h->registry, q->d->agency);
+    const struct node *sender =
+        q->ev->hub_made ? NULL : registry_node(h->registry, q->ev->node);
+    const struct schema_message *m = schema_event(q->ev->type);
+    memset(out, 0, sizeof(*out));
+    enum err e = kept_look_inside(q->ev, &present, &variant);
+    if (e != ERR_OK)
+        return e;
+    if (to == NULL || (sender == NULL && !q->ev->hub_made)) {
+        out->error = ERR_NODE_UNKNOWN; /* a person should look (I-10) */
+        return ERR_OK;
+    }
+    known_facts(h, q->k, sender, &f);
+    if (q->actor != NULL)
+        step_read(&f, m, variant, to, q->role, q->d->purpose, present, q->actor,
+                  h->now_ms, out);
+    else
+        step_release(&f, m, variant, to, q->role, q->d->purpose, present,
+                     h->now_ms, out);
+    return ERR_OK;
+}
+
+enum err decide_kept(struct hub *h, const struct stored_event *ev,
+                     const struct delivery *d, const struct known *k,
+                     struct decision *out)
+{
+    return decide_again(h, &(struct deciding){ev, d, k, NULL, d->wanted}, out);
+}
+
+enum err decide_reading(struct hub *h, const struct stored_event *ev,
+                        const struct delivery *d, const struct known *k,
+                        const uint8_t actor[16], const char *role,
+                        struct decision *out)
+{
+    const char *as = role[0] != '\0' ? role : d->wanted;
+    return decide_again(h, &(struct deciding){ev, d, k, actor, as}, out);
+}
+
+void decision_narrow(struct decision *d, uint64_t classes)
+{
+    d->limit = classes;
+    uint64_t extra = d->released & ~classes;
+    for (unsigned c = 1; c < CLASS_MAX; c++)
+        if ((extra & class_bit(c)) != 0)
+            d->of[c] = (struct class_verdict){false, NO_RULE, -1, ""};
+    d->released &= classes;
+    d->withheld |= extra;
+}
