@@ -264,7 +264,8 @@ def tables_agree(program, folder, schema):
 
 AGENCIES = ('MI-4910100017', 'WO-4931000014', 'LG-492019', 'HC-492019-01')
 PLACES = ('49201', '49202', '49301')
-UNKNOWN_WORDS = ('NOT_A_WORD', '*', 'R_POLICE', 'g_id')
+UNKNOWN_WORDS = ('NOT_A_WORD', '*', 'R_POLICE', 'g_id',
+                 'FORM_CODE_UNSPECIFIED')
 
 
 class Maker:
@@ -482,6 +483,53 @@ def write_texts(folder, texts):
             f.write(text)
 
 
+# ---- packs that nobody may decide by ----------------------------------------
+
+# table, column: a word nobody knows is put there
+WORDS_IN = [('rules', c) for c in ('layer', 'effect', 'event', 'purpose',
+                                   'role', 'classes', 'requires', 'unless',
+                                   'basis', 'from', 'to')] + [
+    ('ceiling', 'role'), ('ceiling', 'classes'), ('minimum', 'purpose'),
+    ('minimum', 'event'), ('minimum', 'classes'), ('basis', 'valid_from'),
+    ('basis', 'valid_to')]
+
+
+def spoilt(texts):
+    """(what, tables): packs with one thing wrong."""
+    for name, column in WORDS_IN:
+        header, rows = rows_of(texts[name])
+        rows = [r + [''] * (len(header) - len(r)) for r in rows]
+        rows[len(rows) // 2][header.index(column)] = 'NOT_A_WORD'
+        yield ('%s.%s' % (name, column),
+               dict(texts, **{name: table(header, rows)}))
+    for kind in ('layer', 'class', 'event', 'role', 'purpose', 'predicate'):
+        header, rows = rows_of(texts['vocab'])
+        first = next(i for i, r in enumerate(rows) if r[0] == kind)
+        yield 'vocab without a ' + kind, dict(texts, vocab=table(
+            header, rows[:first] + rows[first + 1:]))
+
+
+def refused_by_both(oracle, folder, schema):
+    """Tables that are wrong are used by neither."""
+    said, texts = {}, read_texts(folder)
+    for what, mine in spoilt(texts):
+        try:
+            D.Pack(schema, mine)
+            ours = 'used'
+        except D.PackError:
+            ours = 'refused'
+        with tempfile.TemporaryDirectory() as scratch:
+            write_texts(scratch, mine)
+            theirs = ask_oracle(oracle, scratch, [])
+        said[what] = ('refused' if theirs is None else 'used', ours)
+    bad = [what for what, how in said.items() if set(how) != {'refused'}]
+    print('%d wrong packs, %d refused by both' % (len(said),
+                                                  len(said) - len(bad)))
+    for what in bad:
+        print('  %s: hub %s, python %s' % ((what,) + said[what]))
+    return not bad
+
+
 def random_chunk(job):
     oracle, folder, seed, n, other = job
     rng, tally, schema = random.Random(seed), Tally(), load_schema()
@@ -543,6 +591,7 @@ def main():
     a = args.parse_args()
     good = True
     if not a.random_only:
+        good &= refused_by_both(a.oracle, a.pack, load_schema())
         begin = time.perf_counter()
         tally = exhaustive(a.oracle, a.pack, load_schema())
         good &= report('every cell', tally, time.perf_counter() - begin)
