@@ -22,7 +22,7 @@ static void dispatch(struct hub *h, struct peer *p, const struct frame *f)
         release_fetch(h, p, f->body);
         break;
     case VERB_ACK:
-        release_ack(h, p, f->body);
+        ack_take(h, p, f->body);
         break;
     case VERB_ASK:
         ask_node(h, p, f->body);
@@ -102,5 +102,5 @@ void hub_turn(struct hub *h, int wait_ms)
     if (h->pump)
         release_pump(h);
     if (turn_commit(h))
-        release_send(h);
+        deliver(h);
 }

@@ -261,13 +261,15 @@ void leaf_decision(const struct hub *h, const struct decision *d,
                    const struct grant *grants, struct leaf_lists *l,
                    Pb__AuditLeaf *leaf);
 
-/* ---- release.c ---- */
+/* ---- release.c, deliver.c, ack.c ---- */
 void release_fetch(struct hub *h, struct peer *p, struct slice body);
-void release_ack(struct hub *h, struct peer *p, struct slice body);
 /* Decides and leafs what peers have credit for; urgent lane first. */
 void release_pump(struct hub *h);
-/* After the commit: builds, boxes and sends. */
-void release_send(struct hub *h);
+void outgoing_fini(struct outgoing *o);
+/* After the commit: builds, boxes and sends what was released. */
+void deliver(struct hub *h);
+/* A node's word on what it was sent, or on what was called back. */
+void ack_take(struct hub *h, struct peer *p, struct slice body);
 
 /* ---- glass.c: break-glass ---- */
 /* What core must know besides of an event that opens one, or that answers a

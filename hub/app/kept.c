@@ -61,8 +61,8 @@ struct deciding {
     const char *role;
 };
 
-static enum err decide_again(struct hub *h, const struct deciding *q,
-                             struct decision *out)
+static enum err decide(struct hub *h, const struct deciding *q,
+                       struct decision *out)
 {
     struct facts f;
     uint64_t present;
@@ -93,7 +93,7 @@ enum err decide_kept(struct hub *h, const struct stored_event *ev,
                      const struct delivery *d, const struct known *k,
                      struct decision *out)
 {
-    return decide_again(h, &(struct deciding){ev, d, k, NULL, d->wanted}, out);
+    return decide(h, &(struct deciding){ev, d, k, NULL, d->wanted}, out);
 }
 
 enum err decide_reading(struct hub *h, const struct stored_event *ev,
@@ -102,7 +102,7 @@ enum err decide_reading(struct hub *h, const struct stored_event *ev,
                         struct decision *out)
 {
     const char *as = role[0] != '\0' ? role : d->wanted;
-    return decide_again(h, &(struct deciding){ev, d, k, actor, as}, out);
+    return decide(h, &(struct deciding){ev, d, k, actor, as}, out);
 }
 
 void decision_narrow(struct decision *d, uint64_t classes)

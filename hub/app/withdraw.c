@@ -186,9 +186,9 @@ static enum err call_back(struct slice_of_work *s, struct delivery *d,
 static enum err note_holder(struct slice_of_work *s, const struct delivery *d,
                             uint64_t lost)
 {
-    const uint64_t identity =
-        class_bit(PB__DATA_CLASS__G_ID) | class_bit(PB__DATA_CLASS__G_ID_GIVEN);
-    if (s->w.why != SWEEP_WITHDRAWN || (d->released_classes & identity) == 0)
+    const uint64_t met = class_bit(PB__DATA_CLASS__G_ID_GIVEN);
+    if (s->w.why != SWEEP_WITHDRAWN ||
+        (d->released_classes & (NAMES_PERSON | met)) == 0)
         return ERR_OK;
     return store_tell_add(s->h->store, s->w.id, d->agency, lost);
 }

@@ -4,8 +4,12 @@
 #include "hub/core/registry.h"
 #include "proto/base/date.h"
 #include "proto/base/id.h"
+#include "proto/wire/schema.h"
 #include "tsunagi/v1/consent.pb-c.h"
 
+/* Who gets one of these knows whom it is about, and may hold a token. */
+#define NAMES_PERSON                                                           \
+    (class_bit(PB__DATA_CLASS__G_ID) | class_bit(PB__DATA_CLASS__G_NAME))
 #define PURPOSE_MAX 16
 #define GRANT_RECIPIENTS 32
 struct grant_recipient {

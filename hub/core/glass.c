@@ -30,9 +30,6 @@ enum {
 #define MINUTE UINT64_C(60000)
 #define HOUR (60 * MINUTE)
 #define META class_bit(PB__DATA_CLASS__G_META)
-/* What names a person to the one who is asked. */
-#define NAMING                                                                 \
-    (META | class_bit(PB__DATA_CLASS__G_NAME) | class_bit(PB__DATA_CLASS__G_ID))
 
 /* ---- facts about openings ---- */
 
@@ -77,7 +74,7 @@ const struct glass *glass_between(const struct glass *all, size_t n,
     const uint8_t *actor = asks ? NULL : way->reader;
     const struct glass *g =
         holder != NULL ? glass_of(all, n, holder, actor, now_ms) : NULL;
-    *classes = g == NULL ? 0 : asks ? NAMING : g->classes | META;
+    *classes = g == NULL ? 0 : asks ? NAMES_PERSON | META : g->classes | META;
     return g;
 }
 
