@@ -19,6 +19,10 @@
  * consent rule they pass with whatever that rule let pass. A class about third
  * persons passes by their own consent, any other by the person's.
  *
+ * Some kinds of events tell something by their mere arrival (the table says
+ * what). That is judged along with what was asked for, and unless all of it
+ * may be told nothing is.
+ *
  * A rule tied to a meeting or to a break-glass is cut to the classes those are
  * for before it is looked at: outside of them it does not even match.
  *
@@ -47,13 +51,17 @@ struct query {
     const struct bucket *bucket;
     uint16_t variant; /* 0: none */
     unsigned purpose;
-    uint64_t minimum;
+    uint64_t minimum, tells;
+    uint64_t judged; /* asked for, and what the event tells by arriving */
     uint64_t session, glass; /* classes a meeting or a break-glass is for */
     int32_t day;
     struct candidate as[AGENCY_ROLES];
     size_t roles;
     struct decision *out; /* as one role, while it is judged */
 };
+
+static const struct class_verdict NOTHING = {
+    .rule = NO_RULE, .grant = -1, .basis = ""};
 
 /* ---- the question --------------------------------------------------------*/
 
@@ -69,6 +77,8 @@ static enum err understand_event(struct query *q)
     q->bucket = &q->p->bucket[e->index];
     q->purpose = u->index;
     q->minimum = q->p->minimum[e->index][u->index];
+    q->tells = q->p->tells[e->index][u->index];
+    q->judged = q->ask->classes == 0 ? 0 : q->ask->classes | q->tells;
     if (q->ask->variant == NULL || q->ask->variant[0] == '\0')
         return ERR_OK;
     const struct symbol *v =
@@ -120,10 +130,10 @@ static bool matches(const struct query *q, const struct rule *r, unsigned role)
            r->from_day <= q->day && q->day <= r->to_day;
 }
 
-/* The classes asked for that the rule counts for. */
+/* The classes in question that the rule counts for. */
 static uint64_t counts_for(const struct query *q, const struct rule *r)
 {
-    uint64_t asked = r->classes & q->ask->classes, only = asked;
+    uint64_t asked = r->classes & q->judged, only = asked;
     if (r->by_session)
         only &= q->session;
     if (r->by_glass)
@@ -230,9 +240,8 @@ static bool layer_speaks(const struct query *q, const struct candidate *c,
     return r != NO_RULE;
 }
 
-/* The consent a companion class goes along with: that of another class that
- * passed by the same rule. -1: none did. */
-static int companion_grant(const struct query *q, uint16_t rule)
+/* The consent of a class that passed by this rule; -1: none did. */
+static int grant_of(const struct query *q, uint16_t rule)
 {
     for (unsigned i = 0; i < CLASS_MAX; i++) {
         const struct class_verdict *v = &q->out->of[i];
@@ -240,6 +249,24 @@ static int companion_grant(const struct query *q, uint16_t rule)
             return v->grant;
     }
     return -1;
+}
+
+/* A companion class goes along with whatever the same rule let pass. */
+static bool goes_along(const struct query *q, const struct candidate *c,
+                       uint64_t bit, struct class_verdict *v)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        const struct rule *r = &q->p->rule[c->rule[i]];
+        if (r->layer != LAYER_CONSENT || !r->permit ||
+            (c->classes[i] & bit) == 0)
+            continue;
+        int g = grant_of(q, c->rule[i]);
+        if (g < 0)
+            continue;
+        permit(q, v, c->rule[i], g);
+        return true;
+    }
+    return false;
 }
 
 static bool consent_speaks(const struct query *q, const struct candidate *c,
@@ -257,11 +284,10 @@ static bool consent_speaks(const struct query *q, const struct candidate *c,
         return false;
     int g = consent_covering(a->grants, a->grant_count, &c->named, a->purpose,
                              cls, (q->p->third & bit) != 0, a->now_ms);
-    if (g < 0 && (q->p->companions & bit) != 0)
-        g = companion_grant(q, r);
     if (g >= 0)
         permit(q, v, r, g);
-    return g >= 0;
+    return g >= 0 ||
+           ((q->p->companions & bit) != 0 && goes_along(q, c, bit, v));
 }
 
 static bool refused(const struct query *q, const struct candidate *c,
@@ -284,7 +310,7 @@ static struct class_verdict judge_as(const struct query *q,
 {
     static const enum layer LAST[] = {LAYER_SESSION, LAYER_LIFE,
                                       LAYER_BREAKGLASS};
-    struct class_verdict v = {.rule = NO_RULE, .grant = -1, .basis = ""};
+    struct class_verdict v = NOTHING;
     uint64_t bit = class_bit(cls);
     if ((bit & c->ceiling & q->minimum) == 0)
         return v;
@@ -329,16 +355,36 @@ static void deny_all(const struct policy_ask *ask, struct decision *out)
     out->session_classes = ask->session_classes;
     out->glass_classes = ask->glass_classes;
     for (size_t i = 0; i < CLASS_MAX; i++)
-        out->of[i] =
-            (struct class_verdict){.rule = NO_RULE, .grant = -1, .basis = ""};
+        out->of[i] = NOTHING;
+}
+
+/* As if no rule had let it pass. */
+static void take_back(struct decision *d, uint64_t classes)
+{
+    for (; classes != 0; classes &= classes - 1)
+        d->of[__builtin_ctzll(classes)] = NOTHING;
+}
+
+/* An event tells some things by its mere arrival: unless all of them may be
+ * told, none of it goes, and it looks like want of a ground. */
+static void keep_silent(struct query *q)
+{
+    struct decision *d = q->out;
+    if ((q->tells & ~d->released) != 0) {
+        take_back(d, d->released);
+        d->released = 0;
+    }
+    take_back(d, q->judged & ~d->asked);
+    d->released &= d->asked;
 }
 
 static void decide_as(struct query *q, const struct candidate *c)
 {
     struct decision *d = q->out;
     const struct policy_ask *a = q->ask;
-    judge_all(q, c, a->classes & ~q->p->companions);
-    judge_all(q, c, a->classes & q->p->companions);
+    judge_all(q, c, q->judged & ~q->p->companions);
+    judge_all(q, c, q->judged & q->p->companions);
+    keep_silent(q);
     d->withheld = d->asked & c->ceiling & ~d->released;
     if (d->released == 0 && a->role == NULL)
         return;

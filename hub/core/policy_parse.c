@@ -4,7 +4,8 @@
  *   rules.tsv    id row layer effect event purpose role classes requires
  *                unless basis ja en from to
  *   ceiling.tsv  role classes           the most a role may ever see
- *   minimum.tsv  purpose event classes  what a purpose needs of an event
+ *   minimum.tsv  purpose event classes tells   what a purpose needs of an
+ *                event, and what its mere arrival tells
  *   basis.tsv    code ja en article valid_from valid_to checked_by
  *   breakglass.tsv, retention.tsv, authority.tsv: in policy_terms.c
  *
@@ -71,7 +72,7 @@ static const char *const COLUMNS[POLICY_FILES][16] = {
                       "role", "classes", "requires", "unless", "basis", "ja",
                       "en", "from", "to"},
     [POLICY_CEILING] = {"role", "classes"},
-    [POLICY_MINIMUM] = {"purpose", "event", "classes"},
+    [POLICY_MINIMUM] = {"purpose", "event", "classes", "tells"},
     [POLICY_BASIS] = {"code", "ja", "en", "article", "valid_from", "valid_to",
                       "checked_by"},
     [POLICY_BREAKGLASS] = {"kind", "code", "ja", "en", "value"},
@@ -315,7 +316,7 @@ static void load_ceiling(struct load *l)
 }
 
 struct needed {
-    uint64_t purposes, classes;
+    uint64_t purposes, classes, tells;
 };
 
 static void add_needed(struct load *l, uint16_t event, uint16_t variant,
@@ -325,16 +326,21 @@ static void add_needed(struct load *l, uint16_t event, uint16_t variant,
     if (variant != 0)
         load_fault(l, "event", "the minimum knows no variants");
     for (unsigned i = 0; i < l->p->kind_count[SYMBOL_PURPOSE]; i++)
-        if (n->purposes >> i & 1)
+        if (n->purposes >> i & 1) {
             l->p->minimum[event][i] |= n->classes;
+            l->p->tells[event][i] |= n->tells;
+        }
 }
 
 static void load_minimum(struct load *l)
 {
-    struct needed n = {
-        .purposes = load_some(l, "purpose", load_purpose_bit,
-                              load_every(l->p, SYMBOL_PURPOSE)),
-        .classes = load_some(l, "classes", load_class_bit, l->p->known)};
+    struct needed n = {.purposes = load_some(l, "purpose", load_purpose_bit,
+                                             load_every(l->p, SYMBOL_PURPOSE)),
+                       .classes = load_classes(l, "classes"),
+                       .tells =
+                           load_set(l, "tells", load_class_bit, l->p->known)};
+    if ((n.tells & ~n.classes) != 0)
+        load_fault(l, "tells", "what it tells must be among the classes");
     load_events(l, add_needed, &n);
 }
 

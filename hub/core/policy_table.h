@@ -102,6 +102,7 @@ struct policy {
     uint64_t known;      /* classes of the schema */
     uint64_t ceiling[ROLES_MAX], glass[ROLES_MAX];
     uint64_t minimum[EVENTS_MAX][PURPOSES_MAX];
+    uint64_t tells[EVENTS_MAX][PURPOSES_MAX]; /* by its mere arrival */
     struct basis basis[BASES_MAX];
     struct rule *rule;
     size_t rule_count;

@@ -185,11 +185,11 @@ static void what_waits_is_decided_by_the_policy_of_its_release(void **state)
     assert_int_equal(fetch(p1, LANE_NORMAL), 1);
     /* stricter: less leaves, under a leaf of its own */
     edit(r, "rules.tsv", R020, R020 "-");
-    edit(r, "rules.tsv", "G_META G_ID G_ADM-", "G_META G_ID");
+    edit(r, "rules.tsv", "G_META G_ID G_ADM-", "G_META G_ADM");
     activate(r);
     client_close(p1);
     assert_int_equal(fetch(client(r, "p1"), LANE_NORMAL), 1);
-    assert_int_equal(last_got(p1)->leaf->released, BIT(G_META) | BIT(G_ID));
+    assert_int_equal(last_got(p1)->leaf->released, BIT(G_META) | BIT(G_ADM));
     assert_true(p1->got[1].d->release_index > p1->got[0].d->release_index);
 }
 

@@ -179,7 +179,7 @@ static inline void pack_small(struct pack *k, const char *rules)
              "NOW\tn\tn\t\t\t\t\nPAST\tn\tn\t\t2020-01-01\t2026-09-20\t\n"
              "TODAY\tn\tn\t\t2026-09-21\t2026-09-21\t\n");
     pack_set(k, POLICY_CEILING, "role\tclasses\nA\t*\nB\tG_META G_ID\n");
-    pack_set(k, POLICY_MINIMUM, "purpose\tevent\tclasses\nP\t*\t*\n");
+    pack_set(k, POLICY_MINIMUM, "purpose\tevent\tclasses\ttells\nP\t*\t*\t\n");
     pack_set(k, POLICY_RULES, RULE_HEAD);
     buf_adds(&k->file[POLICY_RULES], rules);
     pack_set(k, POLICY_BREAKGLASS,

@@ -24,13 +24,13 @@ static const struct {
 } SAID[] = {
     /* clang-format off */
     {"no consent, nothing", "ADMISSION_RECORDED", "", "P_TRA", "R_PLAN", PRED_EXISTING, {{0}}, ""},
-    {"a consent covers the classes it names", "ADMISSION_RECORDED", "", "P_TRA", "R_PLAN", PRED_EXISTING,
+    {"a consent covers the classes it names", "COMMUNITY_PROVIDER_INTRODUCED", "", "P_TRA", "R_PLAN", 0,
      {{'+', "P_TRA", "G_ID G_META", 1}}, "G_META G_ID"},
     {"the status part goes along without being named", "ADMISSION_RECORDED", "", "P_TRA", "R_PLAN", PRED_EXISTING,
      {{'+', "P_TRA", "G_ID G_ADM", 1}}, ADM},
     {"but not alone", "ADMISSION_RECORDED", "", "P_TRA", "R_PLAN", PRED_EXISTING,
      {{'+', "P_TRA", "G_DX", 1}}, ""},
-    {"and not against a refusal of it", "ADMISSION_RECORDED", "", "P_TRA", "R_PLAN", PRED_EXISTING,
+    {"and not against a refusal of it", "COMMUNITY_PROVIDER_INTRODUCED", "", "P_TRA", "R_PLAN", 0,
      {{'+', "P_TRA", "G_ID", 1}, {'-', "P_TRA", "G_META", 2}}, "G_ID"},
     {"a consent for another purpose does not count", "ADMISSION_RECORDED", "", "P_TRA", "R_PLAN", PRED_EXISTING,
      {{'+', "P_PD", "", 1}}, ""},
@@ -40,15 +40,15 @@ static const struct {
      {{'+', "P_TRA", "", 1}, {'-', "P_TRA", "", 2}}, ""},
     {"a later consent supersedes a refusal", "ADMISSION_RECORDED", "", "P_TRA", "R_PLAN", PRED_EXISTING,
      {{'-', "P_TRA", "", 1}, {'+', "P_TRA", "", 2}}, ADM},
-    {"a refusal of one class leaves the others", "ADMISSION_RECORDED", "", "P_TRA", "R_PLAN", PRED_EXISTING,
-     {{'+', "P_TRA", "", 1}, {'-', "P_TRA", "G_ADM", 2}}, "G_META G_ID"},
+    {"a refusal of one class leaves the others", "COMMUNITY_PROVIDER_INTRODUCED", "", "P_TRA", "R_PLAN", 0,
+     {{'+', "P_TRA", "", 1}, {'-', "P_TRA", "G_WISH", 2}}, "G_META G_ID G_CONTACT_AREA"},
     {"a refusal for another purpose does not count", "ADMISSION_RECORDED", "", "P_TRA", "R_PLAN", PRED_EXISTING,
      {{'+', "P_TRA", "", 1}, {'-', "P_PD", "", 2}}, ADM},
     {"a withdrawn consent covers nothing", "ADMISSION_RECORDED", "", "P_TRA", "R_PLAN", PRED_EXISTING,
      {{'w', "P_TRA", "", 1}}, ""},
-    {"and stops what an older one covered", "ADMISSION_RECORDED", "", "P_TRA", "R_PLAN", PRED_EXISTING,
-     {{'+', "P_TRA", "", 1}, {'w', "P_TRA", "G_ADM", 2}}, "G_META G_ID"},
-    {"a new consent replaces a withdrawn one, class by class", "ADMISSION_RECORDED", "", "P_TRA", "R_PLAN", PRED_EXISTING,
+    {"and stops what an older one covered", "COMMUNITY_PROVIDER_INTRODUCED", "", "P_TRA", "R_PLAN", 0,
+     {{'+', "P_TRA", "", 1}, {'w', "P_TRA", "G_WISH", 2}}, "G_META G_ID G_CONTACT_AREA"},
+    {"a new consent replaces a withdrawn one, class by class", "COMMUNITY_PROVIDER_INTRODUCED", "", "P_TRA", "R_PLAN", 0,
      {{'w', "P_TRA", "", 1}, {'+', "P_TRA", "G_ID", 2}}, "G_ID"},
     {"a filing does not ask", "FILING_SUBMITTED", "MP_END", "P_FIL", "R_HC", 0,
      {{'-', "P_FIL", "", 1}}, FULL},
@@ -60,6 +60,12 @@ static const struct {
      {{'w', "P_EMG", "G_ID G_CARE", 1}}, "G_META G_CONTACT G_GUARD G_MED_MIN G_PHYS_MIN"},
     {"a refusal stands above the prefecture's arrangement", "FILING_SUBMITTED", "SOCHI_CEASE", "P_PD", "R_HC", ENABLED | INCHARGE,
      {{'-', "P_PD", "", 1}}, ""},
+    {"an admission is not told by its name either", "ADMISSION_RECORDED", "", "P_TRA", "R_PLAN", PRED_EXISTING,
+     {{'+', "P_TRA", "G_ID G_META", 1}}, ""},
+    {"nor to whom it is refused", "ADMISSION_RECORDED", "", "P_TRA", "R_PLAN", PRED_EXISTING,
+     {{'+', "P_TRA", "", 1}, {'-', "P_TRA", "G_ADM", 2}}, ""},
+    {"nor a discharge without its day", "DISCHARGED", "", "P_TRA", "R_PLAN", 0,
+     {{'+', "P_TRA", "G_ID G_CONTACT", 1}}, ""},
     {"treatment goes on while nobody objects", "DISCHARGE_SUMMARY", "", "P_TRT", "R_OUTPT", 0,
      {{0}}, "G_META G_ID G_ADM G_DX G_SYM G_MED G_PHYS"},
     {"who objects is heard", "DISCHARGE_SUMMARY", "", "P_TRT", "R_OUTPT", 0,
@@ -370,6 +376,38 @@ static void a_companion_goes_along_in_its_own_role(void **state)
     pack_fini(&k);
 }
 
+/* The first rule lets nothing else pass, so it goes along with the second. */
+static void the_status_part_finds_its_rule(void **state)
+{
+    (void)state;
+    struct pack k = {0};
+    pack_small(
+        &k, "a\t0\tconsent\tpermit\t*\tP\tA\tG_META "
+            "G_ADM\tsession\t\tNOW\tj\te\t\t\n"
+            "b\t0\tconsent\tpermit\t*\tP\tA\tG_META G_ID\t\t\tNOW\tj\te\t\t\n");
+    buf_adds(&k.file[POLICY_VOCAB], "companion\tG_META\tm\tm\n");
+    struct policy *p = pack_policy(&k);
+    struct agency a = agency_of("A");
+    struct grant g = consent_to(CODE, "P", classes("G_ID"), 1);
+    struct policy_ask ask = {.event = "DISCHARGED",
+                             .variant = "",
+                             .purpose = "P",
+                             .recipient = &a,
+                             .classes = classes(ADM),
+                             .predicates = PRED_SESSION,
+                             .session_classes = classes("G_ADM"),
+                             .grants = &g,
+                             .grant_count = 1,
+                             .now_ms = NOW,
+                             .clock_ok = true};
+    struct decision d;
+    policy_decide(p, &ask, &d);
+    assert_int_equal(d.released, classes("G_META G_ID"));
+    assert_string_equal(rule_at(p, &d, "G_META"), "b");
+    policy_free(&p);
+    pack_fini(&k);
+}
+
 static void law_has_its_days(void **state)
 {
     (void)state;
@@ -538,6 +576,71 @@ static void a_decision_keeps_what_it_was_made_of(void **state)
     pack_fini(&k);
 }
 
+/* ---- what an event tells by arriving -------------------------------------*/
+
+static const struct {
+    const char *name, *rules, *asked, *minimum;
+    const char *released, *withheld, *rule;
+} TELLS[] = {
+    /* clang-format off */
+    {"what may be told goes", R("a", "law", "permit", "A", "*"),
+     "G_ID G_ADM", "P\tDISCHARGED\t*\tG_ADM\n", "G_ID G_ADM", "", "a"},
+    {"it need not be in it", R("a", "law", "permit", "A", "*"),
+     "G_ID", "P\tDISCHARGED\t*\tG_ADM\n", "G_ID", "", "a"},
+    {"what may not be told keeps the rest back", R("a", "law", "permit", "A", "G_ID"),
+     "G_ID G_ADM", "P\tDISCHARGED\t*\tG_ADM\n", "", "G_ID G_ADM", "DEFAULT"},
+    {"though it is not in it", R("a", "law", "permit", "A", "G_ID"),
+     "G_ID", "P\tDISCHARGED\t*\tG_ADM\n", "", "G_ID", "DEFAULT"},
+    {"all of it, not any", R("a", "law", "permit", "A", "G_ID G_ADM"),
+     "G_ID", "P\tDISCHARGED\t*\tG_ADM G_DX\n", "", "G_ID", "DEFAULT"},
+    {"rows are taken together", R("a", "law", "permit", "A", "G_ID G_ADM"),
+     "G_ID", "P\tDISCHARGED\t*\tG_ADM\nP\tDISCHARGED\tG_DX\tG_DX\n", "", "G_ID", "DEFAULT"},
+    {"another denial keeps its reason", R("a", "law", "permit", "A", "G_META") R("b", "prohibit", "deny", "A", "G_ID"),
+     "G_META G_ID", "P\tDISCHARGED\t*\tG_ADM\n", "", "G_META G_ID", "b"},
+    {"asked for nothing, nothing is said", R("a", "law", "permit", "A", "*"),
+     "", "P\tDISCHARGED\t*\tG_ADM\n", "", "", "DEFAULT"},
+}; /* clang-format on */
+
+static void an_event_that_tells_too_much_does_not_arrive(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NELEM(TELLS); i++) {
+        struct pack k = {0};
+        pack_small(&k, TELLS[i].rules);
+        pack_set(&k, POLICY_MINIMUM, "purpose\tevent\tclasses\ttells\n");
+        buf_adds(&k.file[POLICY_MINIMUM], TELLS[i].minimum);
+        struct policy *p = pack_policy(&k);
+        struct decision d = ask_small(p, TELLS[i].asked, 0, "", "", NULL, 0);
+        if (d.error != ERR_OK || d.released != classes(TELLS[i].released) ||
+            d.withheld != classes(TELLS[i].withheld) ||
+            strcmp(rule_at(p, &d, "G_ID"), TELLS[i].rule) != 0 ||
+            strcmp(rule_at(p, &d, "G_ADM"),
+                   (d.released & classes("G_ADM")) ? "a" : "DEFAULT") != 0)
+            fail_msg("%s", TELLS[i].name);
+        policy_free(&p);
+        pack_fini(&k);
+    }
+}
+
+/* The role that may be told decides, though another lets more pass. */
+static void what_it_tells_is_asked_of_each_role(void **state)
+{
+    (void)state;
+    struct pack k = {0};
+    pack_small(&k, R("a", "law", "permit", "A", "G_ID G_META G_DX")
+                       R("b", "law", "permit", "B", "G_META G_ID"));
+    pack_set(&k, POLICY_MINIMUM,
+             "purpose\tevent\tclasses\ttells\nP\tDISCHARGED\t*\tG_ADM\n");
+    buf_adds(&k.file[POLICY_RULES], R("c", "law", "permit", "B", "G_ADM"));
+    pack_set(&k, POLICY_CEILING, "role\tclasses\nA\t*\nB\t*\n");
+    struct policy *p = pack_policy(&k);
+    struct decision d = decide_small(p, "A", "B", NULL, NULL, 0, 0);
+    assert_int_equal(d.released, classes(ADM));
+    assert_string_equal(d.role, "B");
+    policy_free(&p);
+    pack_fini(&k);
+}
+
 /* ---- third persons -------------------------------------------------------*/
 
 static const struct {
@@ -658,6 +761,9 @@ int main(void)
         cmocka_unit_test(facts_open_and_close_rules),
         cmocka_unit_test(a_meeting_and_a_glass_are_for_their_classes),
         cmocka_unit_test(a_decision_keeps_what_it_was_made_of),
+        cmocka_unit_test(an_event_that_tells_too_much_does_not_arrive),
+        cmocka_unit_test(what_it_tells_is_asked_of_each_role),
+        cmocka_unit_test(the_status_part_finds_its_rule),
         cmocka_unit_test(third_persons_speak_for_themselves),
         cmocka_unit_test(other_grounds_do_not_ask_third_persons),
         cmocka_unit_test(a_decision_takes_about),

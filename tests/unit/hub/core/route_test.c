@@ -217,8 +217,9 @@ static void release_hides_the_hospital_too(void **state)
 {
     (void)state;
     struct decision d;
-    const struct schema_message *m = schema_event(PLANNED),
-                                *own = schema_event(m->reissue_as);
+    const struct schema_message *m = schema_event(1701),
+                                *planned = schema_event(PLANNED),
+                                *own = schema_event(planned->reissue_as);
     world_reset(w);
     world_consent(w, "P_TRA", "O1");
     struct facts f = world_facts(w, "H1");
@@ -226,6 +227,9 @@ static void release_hides_the_hospital_too(void **state)
     step_release(&f, m, "", o1, "R_HOUSING", "P_TRA", m->class_mask, NOW, &d);
     assert_int_equal(d.released, 0);
     assert_int_equal(d.error, ERR_POL_NONE);
+    step_release(&f, planned, "", o1, "R_HOUSING", "P_TRA",
+                 planned->class_mask, NOW, &d);
+    assert_int_equal(d.released, 0);
     f.sender = NULL; /* the hub's own */
     step_release(&f, own, "", o1, "R_HOUSING", "P_TRA", own->class_mask, NOW,
                  &d);
