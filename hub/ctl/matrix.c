@@ -14,6 +14,7 @@
 #define WORD_CONSENT "consent"
 #define WORD_REFUSED "refused"
 #define WORD_OWN "consent_own"
+#define WORD_ASKED "consent_asked"
 
 /* ---- one situation ---- */
 
@@ -36,14 +37,15 @@ static size_t register_of(const struct policy *p, const struct situation *s,
 {
     size_t n = 0;
     uint64_t third = policy_third(p);
+    uint64_t named = s->asked_only ? s->classes : UINT64_MAX;
     if (s->consent) {
         everything(&g[n], to, s, day);
-        g[n++].classes = ~third;
+        g[n++].classes = named & ~third;
     }
     if (s->consent && !s->own_only && third != 0) {
         everything(&g[n], to, s, day);
         g[n].third = true;
-        g[n++].classes = third;
+        g[n++].classes = named & third;
     }
     if (s->refused) {
         everything(&g[n], to, s, day);
@@ -92,7 +94,10 @@ void matrix_words(const struct situation *s, struct buf *out)
             sep = " ";
         }
     if (s->consent) {
-        buf_addf(out, "%s%s", sep, s->own_only ? WORD_OWN : WORD_CONSENT);
+        buf_addf(out, "%s%s", sep,
+                 s->own_only     ? WORD_OWN
+                 : s->asked_only ? WORD_ASKED
+                                 : WORD_CONSENT);
         sep = " ";
     }
     if (s->refused)
@@ -107,6 +112,8 @@ static bool read_word(const char *word, size_t n, struct situation *s)
         return s->refused = true;
     if (n == strlen(WORD_OWN) && memcmp(word, WORD_OWN, n) == 0)
         return s->consent = s->own_only = true;
+    if (n == strlen(WORD_ASKED) && memcmp(word, WORD_ASKED, n) == 0)
+        return s->consent = s->asked_only = true;
     for (unsigned i = 0; i < PREDICATE_BITS; i++) {
         const char *name = policy_predicate_name(1u << i);
         if (strlen(name) == n && n > 0 && memcmp(name, word, n) == 0) {

@@ -14,9 +14,10 @@ struct situation {
     const char *variant; /* "" when it has none */
     const char *purpose, *role;
     unsigned predicates;
-    bool consent;  /* one in force covers everything, of the right giver */
-    bool own_only; /* the person's alone, not that of third persons */
-    bool refused;  /* everything, and later than that consent */
+    bool consent;    /* one in force covers everything, of the right giver */
+    bool own_only;   /* the person's alone, not that of third persons */
+    bool asked_only; /* it names what is asked for and nothing else */
+    bool refused;    /* everything, and later than that consent */
     uint64_t classes;
 };
 /* False ends the walk. */
@@ -36,7 +37,8 @@ void matrix_decide(const struct policy *p, const struct situation *s,
 void matrix_events(matrix_each *each, void *ctx);
 
 /* Appends the facts as words by spaces: predicates, then `consent` (or
- * `consent_own`: the person's alone), `refused`. */
+ * `consent_own`: the person's alone, or `consent_asked`: to what is asked for
+ * and no more), `refused`. */
 void matrix_words(const struct situation *s, struct buf *out);
 /* Reads such words into s; false for an unknown one. */
 bool matrix_read_words(const char *words, struct situation *s);

@@ -4,11 +4,11 @@
 
 Columns: id ja event purpose role predicates classes released rule. The cells
 event, purpose and role are sets as in rules.tsv, and the case must hold for
-each combination. `predicates` is a set of facts and of three words about the
-person: `consent` (all data, third persons' by themselves), `consent_own` (the
-person's consent alone), `refused` (everything, later than any consent); * is
-every fact and `consent`. `classes` are
-those asked for, * is all of the event. `released` is the exact set, - is
+each combination. `predicates` is a set of facts and of words about the person:
+`consent` (all data, third persons' by themselves), `consent_own` (the person's
+consent alone), `consent_asked` (to what is asked for and no more), `refused`
+(everything, later than any consent); * is every fact and `consent`. `classes`
+are those asked for, * is all of the event. `released` is the exact set, - is
 none. `rule` is the one cited by the first class released or, when none is, by
 the first denied; DEFAULT: no rule; empty: not looked at.
 """
@@ -20,7 +20,7 @@ import decide as D
 
 COLUMNS = ('id', 'ja', 'event', 'purpose', 'role', 'predicates', 'classes',
            'released', 'rule')
-APART = {'consent_own', 'refused'}
+APART = C.NOT_FACTS - {'consent'}
 
 
 def situation_words(pack, cell):

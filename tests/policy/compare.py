@@ -135,19 +135,19 @@ def hold_together(oracle, folder, pack, asks, tally):
 # ---- every cell ------------------------------------------------------------
 
 @functools.lru_cache(maxsize=None)
-def register_for(every, third, purpose, words):
-    """The register of someone who agreed to, or refused, all of a purpose.
-    The refusal is later than the consent."""
+def register_for(named, third, purpose, words):
+    """The register of someone who agreed to some classes for a purpose, or
+    refused all of it. The refusal is later than the consent."""
     to = (('a', 'XX-000000'),)
     grants = []
     if 'refused' in words:
         grants.append(D.Grant('r', purpose=purpose, leaf=2))
-    if 'consent' in words or 'consent_own' in words:
+    if words & YES:
         grants.append(D.Grant('g', purpose=purpose, to=to, leaf=1,
-                              classes=every & ~third))
-    if 'consent' in words and third:
+                              classes=named & ~third))
+    if words & YES - {'consent_own'}:
         grants.append(D.Grant('g', third=True, purpose=purpose, to=to, leaf=1,
-                              classes=third))
+                              classes=named & third))
     return grants
 
 
@@ -156,7 +156,10 @@ def someone(role):
     return D.Recipient('XX-000000', (role,), ('00000',))
 
 
-NOT_FACTS = frozenset(('consent', 'consent_own', 'refused'))
+# the person and third persons agreed to everything, the person alone did, all
+# agreed to what is asked for and to nothing else
+YES = frozenset(('consent', 'consent_own', 'consent_asked'))
+NOT_FACTS = YES | {'refused'}
 EVERY_BIT = (1 << 64) - 1
 
 
@@ -165,11 +168,13 @@ def situation(pack, event, variant, purpose, role, words, classes=None):
     meeting's call named every class, a break-glass was opened for every one:
     the rules alone decide what comes of it."""
     words = frozenset(words)
+    if classes is None:
+        classes = pack.schema.asked(event)
     ask = D.Ask(
-        event, purpose, someone(role),
-        pack.schema.asked(event) if classes is None else classes, variant,
+        event, purpose, someone(role), classes, variant,
         role, words - NOT_FACTS, session=EVERY_BIT, glass=EVERY_BIT,
-        grants=register_for(pack.schema.every_class, pack.third, purpose,
+        grants=register_for(classes if 'consent_asked' in words
+                            else pack.schema.every_class, pack.third, purpose,
                             words & NOT_FACTS),
         now_ms=THE_MOMENT)
     ask.words = words & NOT_FACTS

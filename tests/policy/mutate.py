@@ -4,8 +4,8 @@
 
 Changes one thing at a time: drops a rule, flips its effect, widens or narrows
 its classes, widens its roles and purposes, drops a word of requires or unless,
-widens a cell of minimum.tsv and ceiling.tsv, forgets that a class is a third
-person's. Each mutant must make a case of cases.tsv fail.
+widens a cell of minimum.tsv and ceiling.tsv, forgets what an event tells by
+itself and that a class is a third person's. Each mutant must make a case of cases.tsv fail.
 
 A mutant under which no cell of the whole matrix changes is equivalent; those
 are counted by the reason why:
@@ -13,7 +13,8 @@ are counted by the reason why:
                 the purpose needs still holds it back. Such a mutant is tried
                 again with both walls taken away, on the cases that still hold
                 then, and must be noticed there.
-  no rule       a wider minimum or ceiling that no rule makes use of
+  no rule       a wider minimum or ceiling that no rule makes use of, or what
+                an event tells where every rule about it permits just that
   other layer   another rule decides the same cells the same way
   other reason  what is passed on stays the same under every set of facts; a
                 denial only names another rule (never so for drop and flip)
@@ -101,6 +102,11 @@ def of_walls(pack, texts):
                 row['purpose'], row['event'], pack.schema.class_name[c]),
                 'minimum', n, dict(row, classes=pack.schema.words(
                     mask | 1 << c)))
+        for w in row.get('tells', '').split():
+            yield Mutant('drop tells', '%s %s: -%s' % (
+                row['purpose'], row['event'], w), 'minimum', n, dict(
+                    row, tells=' '.join(x for x in row['tells'].split()
+                                        if x != w)))
     for n, row in enumerate(rows_of(texts, 'ceiling')):
         mask = pack.classes(row['classes'])
         for c in D.bits(pack.schema.every_class & ~mask):
@@ -133,6 +139,13 @@ def mutated(pack, m):
         if m.kind in ('widen roles', 'widen purposes'):
             return out, cells_of(new) - cells_of(old), new.classes
         return out, cells_of(old), old.classes ^ new.classes or old.classes
+    if m.kind == 'drop tells':
+        out.tells = dict(pack.tells)
+        keys = {key for key, _ in out.needs(m.row)}
+        for key in keys:
+            out.tells[key] = pack.classes(m.row['tells'])
+        return out, {c for c in C.cells(pack)
+                     if (c[2], (c[0], c[1])) in keys}, -1
     if m.table == 'minimum':
         out.minimum = dict(pack.minimum)
         keys, more = set(), 0
