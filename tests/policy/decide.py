@@ -178,10 +178,12 @@ class Pack:
         self.minimum, self.tells = {}, {}
         for row in read_table(texts['minimum'], ('purpose', 'event',
                                                  'classes')):
+            tells = self.classes(row.get('tells', ''))
             for key, mask in self.needs(row):
+                if tells & ~mask:
+                    raise PackError('tells more than the purpose needs')
                 self.minimum[key] = self.minimum.get(key, 0) | mask
-                self.tells[key] = self.tells.get(key, 0) | self.classes(
-                    row.get('tells', ''))
+                self.tells[key] = self.tells.get(key, 0) | tells
         self.glass = {}
         if 'breakglass' in texts:
             for row in read_table(texts['breakglass'], ('kind', 'code',
@@ -528,7 +530,7 @@ def decide_as(pack, ask, role, roles):
     unless all of that may pass, nothing does."""
     tells = pack.tells.get((ask.purpose, (ask.event, ask.variant)), 0)
     wide = ask
-    if tells & ~ask.classes:
+    if tells & ~ask.classes and ask.classes:
         wide = copy.copy(ask)
         wide.classes |= tells
     out = decide_each(pack, wide, role, roles)
