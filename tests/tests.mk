@@ -128,6 +128,7 @@ policy: $(ORACLE) $B/bin/tsunagi
 layers:
 	@sh tests/check_layers.sh
 	@sh tests/check_wire.sh
+	@sh tests/check_faults.sh
 
 check: all
 	@tests/check.sh $(MAKE)

@@ -284,6 +284,40 @@ enum err ask_policy_activate(struct hub *h, const Pb__Ask *a, struct buf *j)
     return e;
 }
 
+static const char *file_of(size_t i)
+{
+    return i == 0 ? MANIFEST_NAME : pack_file_name(i - 1);
+}
+
+/* One file of the pack in force, as it was signed: 0 the manifest, then the
+ * tables. The version tells whoever asks for all of them that it is one pack.
+ */
+enum err ask_policy_file(struct hub *h, const Pb__Ask *a, struct buf *j)
+{
+    struct stored_policy kept = {0};
+    struct slice file[PACK_FILES + 1];
+    struct buf text = {0};
+    size_t i = strtoul(ask_argument(a, "file"), NULL, 10);
+    if (i > PACK_FILES)
+        return ERR_NOT_FOUND;
+    enum err e = store_policy_get(h->store, NULL, &kept);
+    if (e == ERR_OK)
+        e = pack_split(buf_slice(&kept.pack), &file[0], &file[1]);
+    if (e == ERR_OK) {
+        buf_add(&text, file[i].p, file[i].n);
+        buf_addf(j,
+                 "{\"schema\":\"tsunagi.policy-file/1\",\"version\":%" PRIu64
+                 ",\"name\":\"%s\",\"text\":",
+                 kept.version, file_of(i));
+        buf_add_json(j, text.n > 0 ? (const char *)text.p : "");
+        buf_adds(j, "}");
+        e = text.failed ? ERR_NOMEM : ERR_OK;
+    }
+    buf_fini(&text);
+    stored_policy_fini(&kept);
+    return e;
+}
+
 /* With what the policy did to what was waiting: swept tells whether all of it
  * has been decided again. */
 enum err ask_policy_status(struct hub *h, const Pb__Ask *a, struct buf *j)

@@ -382,6 +382,7 @@ static const struct {
     {"leaves", ask_leaves, 0},
     {"policy-activate", ask_policy_activate, 0}, /* leafs itself */
     {"policy-status", ask_policy_status, 0},
+    {"policy-file", ask_policy_file, 0},
     {"explain", ask_explain, PB__LEAF_KIND__READ},
     {"replay", ask_replay, PB__LEAF_KIND__READ},
     {"reload", ask_reload, 0}, /* leaves what changed */

@@ -347,6 +347,8 @@ enum err ask_policy_activate(struct hub *h, const Pb__Ask *a,
                              struct buf *json) MUST_CHECK;
 enum err ask_policy_status(struct hub *h, const Pb__Ask *a,
                            struct buf *json) MUST_CHECK;
+enum err ask_policy_file(struct hub *h, const Pb__Ask *a,
+                         struct buf *json) MUST_CHECK;
 /* explain.c: event_id, to, perhaps purpose and role. */
 enum err ask_explain(struct hub *h, const Pb__Ask *a,
                      struct buf *json) MUST_CHECK;

@@ -132,6 +132,7 @@ int cmd_policy_lint(struct ctl *c);
 int cmd_policy_sign(struct ctl *c);
 int cmd_policy_activate(struct ctl *c);
 int cmd_policy_status(struct ctl *c);
+int cmd_policy_export(struct ctl *c);
 int cmd_policy_matrix(struct ctl *c);
 int cmd_policy_diff(struct ctl *c);
 int cmd_policy_test(struct ctl *c);

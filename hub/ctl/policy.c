@@ -1,5 +1,6 @@
 /* policy.c - the folder of a policy on its way into force: sign, activate,
- * status. What it says is looked at by the other policy_*.c. */
+ * status, export (the way back, where the next change begins). What it says is
+ * looked at by the other policy_*.c. */
 #include "hub/ctl/policy.h"
 #include "proto/base/clock.h"
 #include "proto/base/date.h"
@@ -7,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- a folder of tables ---- */
@@ -25,6 +27,11 @@ int pack_read_files(const struct ctl *c, const char *folder, struct pack *p)
     return EXIT_DONE;
 }
 
+static void print_fault(void *ctx, const char *where, const char *text)
+{
+    fprintf(stderr, "%s %s: %s\n", say(ctx, "誤り", "error"), where, text);
+}
+
 int pack_load(const struct ctl *c, const char *folder, struct pack *p)
 {
     struct buf why = {0};
@@ -33,7 +40,7 @@ int pack_load(const struct ctl *c, const char *folder, struct pack *p)
         return code;
     enum err e = policy_parse(p->files, &p->policy, &why);
     if (e != ERR_OK) {
-        fputs(why.n > 0 ? (char *)why.p : "", stderr);
+        policy_faults(c, p, &why, print_fault, (void *)(uintptr_t)c);
         code = fail(c, e, folder);
     }
     buf_fini(&why);
@@ -240,4 +247,57 @@ int cmd_policy_status(struct ctl *c)
     json_t *j = NULL;
     int code = ask(c, "policy-status", NULL, 0, &j);
     return answer(c, code, j);
+}
+
+/* ---- export ---- */
+
+/* Asks for one file of the pack in force; all are of the version of the first.
+ */
+static int take_file(struct ctl *c, size_t i, json_int_t *version, json_t **j)
+{
+    char number[24];
+    snprintf(number, sizeof(number), "%zu", i);
+    struct node_arg arg = {"file", number};
+    int code = ask(c, "policy-file", &arg, 1, j);
+    if (code != EXIT_DONE)
+        return code;
+    json_int_t is = json_integer_value(json_object_get(*j, "version"));
+    if (i == 0)
+        *version = is;
+    return is == *version ? EXIT_DONE
+                          : fail(c, ERR_CONFLICT, "another policy came in");
+}
+
+/* A name without a way out of the folder: the hub is asked, not trusted. */
+static int put_file(const struct ctl *c, const char *folder, const json_t *j)
+{
+    char path[4200];
+    const char *name = text_of(j, "name");
+    if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
+        return fail(c, ERR_INTEGRITY, "name");
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    enum err e = file_replace(path, slice_str(text_of(j, "text")), 0644);
+    return e == ERR_OK ? EXIT_DONE : fail(c, e, path);
+}
+
+int cmd_policy_export(struct ctl *c)
+{
+    const char *folder = c->argv[0];
+    json_int_t version = 0;
+    if (mkdir(folder, 0755) != 0)
+        return fail(c, errno == EEXIST ? ERR_CONFLICT : ERR_IO, folder);
+    int code = EXIT_DONE;
+    for (size_t i = 0; i <= PACK_FILES && code == EXIT_DONE; i++) {
+        json_t *j = NULL;
+        code = take_file(c, i, &version, &j);
+        if (code == EXIT_DONE)
+            code = put_file(c, folder, j);
+        json_decref(j);
+    }
+    if (code == EXIT_DONE)
+        fprintf(stderr,
+                say(c, "いまの方針(版%lld)を書き出しました: %s\n",
+                    "wrote the policy in force (version %lld): %s\n"),
+                (long long)version, folder);
+    return code;
 }

@@ -12,6 +12,12 @@ struct pack {
 };
 /* Reads the files only. On trouble prints it; an exit code. */
 int pack_read_files(const struct ctl *c, const char *folder, struct pack *p);
+/* One fault of the tables: "rules.tsv:97 classes" and what is wrong there. */
+typedef void fault_told(void *ctx, const char *where, const char *text);
+/* What policy_parse wrote into why, fault by fault, in the reader's language.
+ */
+void policy_faults(const struct ctl *c, const struct pack *p,
+                   const struct buf *why, fault_told *told, void *ctx);
 /* Reads and compiles; every fault is printed, one a line. */
 int pack_load(const struct ctl *c, const char *folder, struct pack *p);
 void pack_fini(struct pack *p);

@@ -80,6 +80,12 @@ static bool alike(const struct group *a, const struct group *b)
            strcmp(a->new_rule, b->new_rule) == 0;
 }
 
+/* A rule for people: none is none. */
+static const char *rule_name(const struct ctl *c, const char *rule)
+{
+    return strcmp(rule, "DEFAULT") == 0 ? say(c, "規則なし", "no rule") : rule;
+}
+
 static void say_group(struct diff *x, enum change how, unsigned first)
 {
     const struct ctl *c = x->c;
@@ -103,7 +109,8 @@ static void say_group(struct diff *x, enum change how, unsigned first)
     policy_labels(c, classes, out);
     buf_adds(out, c->ja ? "。条件: " : ". When: ");
     policy_facts(c, p, &s, out);
-    buf_addf(out, " [%s → %s]\n", old_rule, new_rule);
+    buf_addf(out, " [%s → %s]\n", rule_name(c, old_rule),
+             rule_name(c, new_rule));
 }
 
 static void say_cell(struct diff *x)

@@ -1,10 +1,11 @@
 /* policy_lint.c - `tsunagi policy lint`: what is wrong with a folder of
  * tables, and what a person should look at before approving it.
  *
- * Errors are those of policy_parse (a pack with one fault is no pack), and a
- * legal duty that names no article. Everything else is a warning: a rule that
- * decides nothing in any situation, a denial that stands in the way of a
- * break-glass, a ground that nobody has checked or that ends soon. */
+ * Errors are those of policy_parse (a pack with one fault is no pack, and
+ * nothing else is looked at), and a legal duty that names no article.
+ * Everything else is a warning: a rule that decides nothing in any situation, a
+ * denial that stands in the way of a break-glass, a ground that nobody has
+ * checked or that ends soon. */
 #include "hub/ctl/policy.h"
 #include "proto/base/tsv.h"
 #include <stdlib.h>
@@ -154,17 +155,39 @@ static enum err check(struct lint *l, const struct pack *k)
     return e;
 }
 
+static void say_fault(void *ctx, const char *where, const char *text)
+{
+    say_it(ctx, true, where, text, text);
+}
+
 static void sum_up(const struct lint *l)
 {
+    size_t rules = l->p != NULL ? policy_rule_count(l->p) : 0;
     if (l->c->json)
         printf("{\"schema\":\"tsunagi.policy-lint/1\",\"rules\":%zu,"
                "\"errors\":%zu,\"warnings\":%zu,\"found\":[%s]}\n",
-               policy_rule_count(l->p), l->errors, l->warnings,
+               rules, l->errors, l->warnings,
                l->json.n > 0 ? (const char *)l->json.p : "");
+    else if (l->p == NULL)
+        printf(say(l->c, "誤り %zu件。直してから、もう一度点検してください\n",
+                   "%zu errors. Mend them and check again\n"),
+               l->errors);
     else
         printf(say(l->c, "規則 %zu件、誤り %zu件、注意 %zu件\n",
                    "%zu rules, %zu errors, %zu warnings\n"),
-               policy_rule_count(l->p), l->errors, l->warnings);
+               rules, l->errors, l->warnings);
+}
+
+/* The tables as such; a fault is said and is no trouble of ours. */
+static enum err compile(struct lint *l, struct pack *k)
+{
+    struct buf why = {0};
+    enum err e = policy_parse(k->files, &k->policy, &why);
+    l->p = k->policy;
+    if (e != ERR_OK)
+        policy_faults(l->c, k, &why, say_fault, l);
+    buf_fini(&why);
+    return e != ERR_OK && l->errors > 0 ? ERR_OK : e;
 }
 
 int cmd_policy_lint(struct ctl *c)
@@ -174,10 +197,11 @@ int cmd_policy_lint(struct ctl *c)
     int code = policy_day(c, &l.now_ms);
     if (code != EXIT_DONE)
         return code;
-    code = pack_load(c, c->argv[0], &k);
-    l.p = k.policy;
+    code = pack_read_files(c, c->argv[0], &k);
     if (code == EXIT_DONE) {
-        enum err e = check(&l, &k);
+        enum err e = compile(&l, &k);
+        if (e == ERR_OK && l.p != NULL)
+            e = check(&l, &k);
         if (e != ERR_OK)
             code = fail(c, e, c->argv[0]);
         else

@@ -42,6 +42,11 @@ sed -i 's/LB_CONSENT\t本人の同意があるため、支援し/LB_NONE\t本人
 cmp -s "$old/rules.tsv" "$new/rules.tsv" && die "no fault was made"
 expects 3 tsunagi policy lint "$new"
 says 'rules.tsv:'
+says 'no such basis: LB_NONE'
+expects 3 tsunagi policy lint "$new" --lang ja
+says 'その根拠は basis.tsv にありません「LB_NONE」'
+expects 3 tsunagi policy lint "$new" --json
+says '"errors":'
 expects 3 tsunagi policy matrix "$new" --tsv
 expects 3 tsunagi policy diff "$old" "$new"
 expects 6 tsunagi policy lint "$dir/nowhere"
@@ -66,11 +71,11 @@ cut -f6 "$dir/out" | sort -u | tr '\n' ' ' | grep -qx 'deny outcome permit ' ||
 say "a difference: nothing, less, more, another rule"
 expects 0 tsunagi policy diff "$old" "$new"
 says 'no cell changed'
-awk -F'\t' -v OFS='\t' '$1 == "R020" { sub(/ G_ADM/, "", $8) } { print }' \
+awk -F'\t' -v OFS='\t' '$1 == "R036" { sub(/ G_DEST/, "", $8) } { print }' \
     "$old/rules.tsv" >"$new/rules.tsv"
 expects 0 tsunagi policy diff "$old" "$new" --tsv
 [ "$(tail -n +2 "$dir/out" | cut -f1,4,6 | sort -u)" = \
-    "$(printf 'ADMISSION_RECORDED\tG_ADM\tdeny')" ] || die "not what was changed"
+    "$(printf 'DISCHARGED\tG_DEST\tdeny\nDISCHARGE_PLANNED\tG_DEST\tdeny')" ] || die "not what was changed"
 expects 0 tsunagi policy diff "$new" "$old" --lang ja
 says '新しく渡すもの'
 sed 's/^R020\t/R020X\t/' "$old/rules.tsv" >"$dir/renamed"
@@ -112,6 +117,11 @@ says 'version 1'
 expects 0 tsunagi policy activate "$new" --dir "$dir/r"
 says 'version 2'
 expects 7 tsunagi policy activate "$new" --dir "$dir/r"
+
+say "the next change begins with what is in force, not with an old folder"
+expects 0 tsunagi policy export "$dir/out-2" --dir "$dir/r"
+diff -r "$new" "$dir/out-2" || die "not what was activated"
+expects 7 tsunagi policy export "$dir/out-2" --dir "$dir/r"
 
 say "an end without a hub, and what is no decision"
 expects 6 tsunagi policy replay 0 --dir "$dir/r"

@@ -236,6 +236,25 @@ static void what_waits_and_lost_its_ground_is_stopped(void **state)
     assert_int_equal(fetch(client(r, "p1"), LANE_NORMAL), 0);
 }
 
+static void the_pack_in_force_is_given_out_as_it_was_signed(void **state)
+{
+    struct region *r = *state;
+    char *json = NULL;
+    edit(r, "rules.tsv", "R020\t020\tconsent\tpermit",
+         "R020\t020\tconsent\tdeny");
+    activate(r);
+    assert_string_equal(control(r, "policy-file", "file", "0", &json), "");
+    assert_non_null(strstr(json, "\"name\":\"manifest\""));
+    free(json);
+    assert_string_equal(control(r, "policy-file", "file", "2", &json), "");
+    assert_non_null(strstr(json, "\"name\":\"rules.tsv\""));
+    assert_non_null(strstr(json, "R020\\t020\\tconsent\\tdeny"));
+    free(json);
+    assert_string_equal(control(r, "policy-file", "file", "99", &json),
+                        "E-NF-001");
+    free(json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +264,7 @@ int main(void)
         REGION_TEST(bad_tables_change_nothing),
         REGION_TEST(an_activation_says_who_approved_what),
         REGION_TEST(the_policy_in_force_survives_the_folder),
+        REGION_TEST(the_pack_in_force_is_given_out_as_it_was_signed),
         REGION_TEST(a_pack_altered_in_the_store_is_no_policy),
         REGION_TEST(what_waits_is_decided_by_the_policy_of_its_release),
         REGION_TEST(a_policy_grown_generous_releases_no_more),
