@@ -258,17 +258,17 @@ static void add_name(struct buf *b, const Pb__Name *n, bool page)
         buf_adds(b, " ※文字の縮退あり");
 }
 
-static bool is_ms(const ProtobufCFieldDescriptor *f)
+static bool ends_in(const ProtobufCFieldDescriptor *f, const char *tail)
 {
-    size_t n = strlen(f->name);
-    return n > 3 && strcmp(f->name + n - 3, "_ms") == 0;
+    size_t n = strlen(f->name), t = strlen(tail);
+    return n > t && strcmp(f->name + n - t, tail) == 0;
 }
 
 static void add_number(struct buf *b, const ProtobufCFieldDescriptor *f,
                        uint64_t v)
 {
     char text[TIME_TEXT];
-    if (!is_ms(f)) {
+    if (!ends_in(f, "_ms")) {
         buf_addf(b, "%llu", (unsigned long long)v);
         return;
     }
@@ -282,6 +282,21 @@ static void add_enum(struct buf *b, const ProtobufCFieldDescriptor *f, int v)
     if (s == NULL)
         return;
     buf_adds(b, s->ja != NULL && *s->ja != '\0' ? s->ja : s->name);
+}
+
+/* On a page an id looks as commands take it: of a consent, a break-glass. */
+static void add_bytes(struct buf *b, const ProtobufCFieldDescriptor *f,
+                      const ProtobufCBinaryData *v, bool page)
+{
+    char text[ID_TEXT];
+    struct id id;
+    if (!page || !ends_in(f, "_ref") || v->len != sizeof(id.b)) {
+        buf_add_hex(b, slice_of(v->data, v->len));
+        return;
+    }
+    memcpy(id.b, v->data, sizeof(id.b));
+    id_format(id, text);
+    buf_adds(b, text);
 }
 
 static void add_value(struct buf *b, const ProtobufCFieldDescriptor *f,
@@ -301,8 +316,7 @@ static void add_value(struct buf *b, const ProtobufCFieldDescriptor *f,
         add_enum(b, f, *(const int *)p);
         break;
     case PROTOBUF_C_TYPE_BYTES:
-        buf_add_hex(b, slice_of(((const ProtobufCBinaryData *)p)->data,
-                                ((const ProtobufCBinaryData *)p)->len));
+        add_bytes(b, f, p, page);
         break;
     case PROTOBUF_C_TYPE_MESSAGE:
         add_message(b, *(ProtobufCMessage *const *)p, page);
@@ -434,6 +448,16 @@ static void print_text(FILE *out, const char *label, const char *value)
         print_line(out, label, slice_str(value));
 }
 
+static void print_token(FILE *out, const char *label, bool has,
+                        const ProtobufCBinaryData *token)
+{
+    struct buf hex = {0};
+    if (has)
+        buf_add_hex(&hex, slice_of(token->data, token->len));
+    print_text(out, label, (const char *)hex.p);
+    buf_fini(&hex);
+}
+
 static void print_rule(FILE *out)
 {
     for (int i = 0; i < PAGE_COLUMNS; i++)
@@ -484,6 +508,8 @@ void tsunagi_print(const struct tsunagi_delivery *d, FILE *out)
     time_jst(m->released_ms, when);
     print_text(out, "受渡し", when);
     print_text(out, "番号", id);
+    print_token(out, "本人の符号", m->has_person_token, &m->person_token);
+    print_token(out, "案件の符号", m->has_case_token, &m->case_token);
     print_rule(out);
     print_body(ev->body, out);
     print_withheld(m->withheld, out);

@@ -110,29 +110,62 @@ static bool find_way(const struct explaining *x, unsigned cls, struct way *best)
     return found;
 }
 
-static void add_predicates(unsigned set, const char **comma, struct buf *j)
+/* A fact as its word, or as a person says it. */
+enum tongue { TONGUE_CODE, TONGUE_JA, TONGUE_EN };
+
+static const char *fact_text(const struct policy *p, unsigned predicate,
+                             enum tongue how)
 {
+    const char *name = policy_predicate_name(predicate);
+    if (how == TONGUE_CODE)
+        return name;
+    return how == TONGUE_JA ? policy_label_ja(p, name)
+                            : policy_label_en(p, name);
+}
+
+static const char *consent_text(const struct explaining *x, unsigned cls,
+                                enum tongue how)
+{
+    bool third = (policy_third(x->h->policy) & class_bit(cls)) != 0;
+    if (how == TONGUE_CODE)
+        return "consent";
+    if (how == TONGUE_JA)
+        return third ? "その第三者と本人の同意" : "本人の同意";
+    return third ? "consent of that third person and of the person"
+                 : "the person's consent";
+}
+
+static void add_facts(const struct explaining *x, const char *key, unsigned set,
+                      const char *consent, enum tongue how, struct buf *j)
+{
+    static const char *const SUFFIX[] = {"", "_ja", "_en"};
+    const char *comma = "";
+    buf_addf(j, ",\"%s%s\":[", key, SUFFIX[how]);
     for (unsigned k = 0; k < 32; k++)
         if ((set & 1u << k) != 0) {
-            buf_addf(j, "%s\"%s\"", *comma, policy_predicate_name(1u << k));
-            *comma = ",";
+            buf_adds(j, comma);
+            buf_add_json(j, fact_text(x->h->policy, 1u << k, how));
+            comma = ",";
         }
+    if (consent != NULL) {
+        buf_adds(j, comma);
+        buf_add_json(j, consent);
+    }
+    buf_adds(j, "]");
 }
 
 static void add_way(const struct explaining *x, unsigned cls, struct buf *j)
 {
     struct way w = {.rule = ""};
-    const char *comma = "";
     if (x->d.error != ERR_OK || !find_way(x, cls, &w))
         return; /* nothing would help */
-    buf_addf(j, ",\"would\":{\"rule\":\"%s\",\"needs\":[", w.rule);
-    add_predicates(w.needed, &comma, j);
-    if (w.consent)
-        buf_addf(j, "%s\"consent\"", comma);
-    buf_adds(j, "],\"without\":[");
-    comma = "";
-    add_predicates(w.hindering, &comma, j);
-    buf_adds(j, "]}");
+    buf_addf(j, ",\"would\":{\"rule\":\"%s\"", w.rule);
+    for (enum tongue how = TONGUE_CODE; how <= TONGUE_EN; how++) {
+        add_facts(x, "needs", w.needed,
+                  w.consent ? consent_text(x, cls, how) : NULL, how, j);
+        add_facts(x, "without", w.hindering, NULL, how, j);
+    }
+    buf_adds(j, "}");
 }
 
 /* ---- one class ---- */
@@ -141,6 +174,23 @@ static void add_text(const char *key, const char *text, struct buf *j)
 {
     buf_addf(j, ",\"%s\":", key);
     buf_add_json(j, text);
+}
+
+/* What an event of this type may hold of a class; who wrote nothing there
+ * passes nothing. Content is not looked at. */
+static void add_fields(const struct explaining *x, unsigned cls, bool ja,
+                       struct buf *j)
+{
+    const struct schema_message *m = schema_event(x->event.type);
+    const char *comma = "";
+    buf_addf(j, ",\"fields_%s\":[", ja ? "ja" : "en");
+    for (size_t i = 0; i < m->field_count; i++)
+        if (m->fields[i].cls == cls) {
+            buf_adds(j, comma);
+            buf_add_json(j, ja ? m->fields[i].ja : m->fields[i].en);
+            comma = ",";
+        }
+    buf_adds(j, "]");
 }
 
 static void add_class(const struct explaining *x, unsigned cls, struct buf *j)
@@ -155,6 +205,8 @@ static void add_class(const struct explaining *x, unsigned cls, struct buf *j)
              v->permit ? "true" : "false");
     add_text("label_ja", class_ja(cls), j);
     add_text("label_en", class_en(cls), j);
+    add_fields(x, cls, true, j);
+    add_fields(x, cls, false, j);
     add_text("rule", policy_rule_id(p, v->rule), j);
     add_text("row", policy_rule_row(p, v->rule), j);
     add_text("basis", v->basis, j);
@@ -164,6 +216,16 @@ static void add_class(const struct explaining *x, unsigned cls, struct buf *j)
     if (!v->permit)
         add_way(x, cls, j);
     buf_adds(j, "}");
+}
+
+static void add_labels(const struct explaining *x, const char *key,
+                       const char *word, struct buf *j)
+{
+    const struct policy *p = x->h->policy;
+    buf_addf(j, ",\"%s_ja\":", key);
+    buf_add_json(j, word[0] != '\0' ? policy_label_ja(p, word) : "");
+    buf_addf(j, ",\"%s_en\":", key);
+    buf_add_json(j, word[0] != '\0' ? policy_label_en(p, word) : "");
 }
 
 static enum err add_decision(struct explaining *x, struct buf *j)
@@ -179,6 +241,8 @@ static enum err add_decision(struct explaining *x, struct buf *j)
     buf_adds(j, "{\"purpose\":");
     buf_add_json(j, x->purpose);
     add_text("role", x->d.role, j);
+    add_labels(x, "purpose", x->purpose, j);
+    add_labels(x, "role", x->d.role, j);
     buf_adds(j, ",\"classes\":[");
     for (unsigned c = 1; c < CLASS_MAX; c++)
         if ((x->present & class_bit(c)) != 0) {
@@ -233,7 +297,7 @@ static enum err add_wishes(struct explaining *x, struct buf *j)
         e = add_decision(x, j);
     }
     unpack_free(&m);
-    return e == ERR_OK && n == 0 ? ERR_EVT_PURPOSE : e;
+    return e == ERR_OK && n == 0 ? ERR_NOT_FOUND : e;
 }
 
 static enum err find(struct hub *h, const Pb__Ask *a, struct explaining *x)
@@ -262,6 +326,8 @@ enum err ask_explain(struct hub *h, const Pb__Ask *a, struct buf *j)
     if (e == ERR_OK) {
         buf_addf(j, "{\"schema\":\"tsunagi.explain/1\",\"event\":\"%s\"",
                  schema_event(x.event.type)->event_name);
+        add_text("event_ja", schema_event(x.event.type)->ja, j);
+        add_text("event_en", schema_event(x.event.type)->en, j);
         add_text("variant", x.variant, j);
         add_text("to", x.to->code, j);
         add_text("name", x.to->name_ja, j);

@@ -118,10 +118,12 @@ static void help_all(const struct ctl *c, FILE *out)
     }
     fputs(say(c,
               "\n命令ごとの説明: tsunagi help 命令\n"
-              "終了値: 0 成功 1 想定外 2 使い方 3 設定 4 届かない 5 許可なし "
+              "終了値: 0 成功 1 想定外 2 使い方・内容 3 設定 4 届かない 5 "
+              "許可なし "
               "6 ない 7 競合 8 一部だけ 9 記録の異常\n",
               "\nMore on a command: tsunagi help COMMAND\n"
-              "Exit: 0 ok 1 unexpected 2 usage 3 configuration 4 unreachable "
+              "Exit: 0 ok 1 unexpected 2 usage or content 3 configuration 4 "
+              "unreachable "
               "5 not permitted 6 not found 7 conflict 8 partly 9 integrity\n"),
           out);
 }
@@ -155,7 +157,8 @@ static void man(FILE *out)
     for (size_t i = 0; i < NELEM(OPTION_HELP); i++)
         fprintf(out, ".TP\n.B \\-\\-%s %s\n%s.\n", OPTION_HELP[i].name,
                 OPTION_HELP[i].arg, OPTION_HELP[i].en);
-    fputs(".SH EXIT STATUS\n0 ok, 1 unexpected, 2 usage, 3 configuration "
+    fputs(".SH EXIT STATUS\n0 ok, 1 unexpected, 2 usage or content, 3 "
+          "configuration "
           "invalid, 4 hub unreachable, 5 not permitted, 6 not found, "
           "7 conflict, 8 partly done, 9 integrity failure.\n"
           ".SH SEE ALSO\n.BR tsunagid (8),\n.BR tsunagi\\-adapter (8),\n"

@@ -83,7 +83,7 @@ int send_json(struct ctl *c, struct slice json)
     if (e != ERR_OK)
         code = fail(c, e, path);
     else if (a.code != ERR_OK && text_of(a.json, "event_id")[0] == '\0')
-        code = fail(c, a.code, text_of(a.json, "why"));
+        code = fail(c, a.code, text_of(a.json, "field"));
     else
         code = show_sent(c, &a);
     node_answer_fini(&a);
@@ -530,7 +530,10 @@ static void show_one(const struct ctl *c, const json_t *j)
 int cmd_inbox_show(struct ctl *c)
 {
     char timeout[24];
+    struct id id;
     struct node_answer a = {0};
+    if (id_parse(c->argv[0], &id) != ERR_OK)
+        return fail(c, ERR_USAGE, c->argv[0]);
     snprintf(timeout, sizeof(timeout), "%lld", c->timeout_ms);
     struct node_arg args[] = {{"delivery_id", c->argv[0]},
                               {"timeout_ms", timeout},
@@ -540,6 +543,10 @@ int cmd_inbox_show(struct ctl *c)
         print_json(a.json);
     else if (code == EXIT_DONE)
         show_one(c, a.json);
+    else if (code == EXIT_USAGE && c->actor == NULL)
+        fputs(say(c, "読む人を --actor か、設定の actor で示してください。\n",
+                  "Say who reads: --actor, or actor in the configuration.\n"),
+              stderr);
     node_answer_fini(&a);
     return code;
 }

@@ -1,6 +1,7 @@
 /* policy_ask.c - what the hub says about decisions: `tsunagi policy explain`
  * and `tsunagi policy replay`. */
 #include "hub/ctl/policy.h"
+#include "proto/base/id.h"
 #include <string.h>
 
 /* ---- explain ---- */
@@ -21,52 +22,91 @@ static void say_list(const json_t *list)
     }
 }
 
-/* "would need: existing consent" */
+/* "name, birth date, sex" */
+static void say_words(const struct ctl *c, const json_t *list)
+{
+    size_t i;
+    const json_t *v;
+    json_array_foreach(list, i, v)
+    {
+        printf("%s%s", i > 0 ? say(c, "、", ", ") : "", json_string_value(v));
+    }
+}
+
+/* "would need: the person's consent [R020]" */
 static void say_way(const struct ctl *c, const json_t *would)
 {
-    const json_t *needs = json_object_get(would, "needs");
-    const json_t *without = json_object_get(would, "without");
+    const json_t *needs =
+        json_object_get(would, c->ja ? "needs_ja" : "needs_en");
+    const json_t *without =
+        json_object_get(would, c->ja ? "without_ja" : "without_en");
     if (would == NULL) {
-        printf("      %s\n",
-               say(c, "どんな条件でも渡せません", "nothing would let it pass"));
+        printf("      %s\n", say(c, "どんな条件がそろっても渡せません",
+                                 "nothing would let it pass"));
         return;
     }
     if (json_array_size(needs) > 0) {
-        printf("      %s", say(c, "渡すために必要なもの:", "would need:"));
-        say_list(needs);
+        printf("      %s", say(c, "渡すために要るもの: ", "would need: "));
+        say_words(c, needs);
         printf(" [%s]\n", text_of(would, "rule"));
     }
     if (json_array_size(without) > 0) {
-        printf("      %s", say(c, "妨げているもの:", "stands in the way:"));
-        say_list(without);
+        printf("      %s", say(c, "妨げているもの: ", "stands in the way: "));
+        say_words(c, without);
         putchar('\n');
     }
+}
+
+/* "by rule R036 (row 036), ground LB_CONSENT article" */
+static void say_rule(const struct ctl *c, const json_t *j)
+{
+    const char *row = text_of(j, "row"), *basis = text_of(j, "basis");
+    if (strcmp(text_of(j, "rule"), "DEFAULT") == 0)
+        return; /* no rule: its sentence has said so */
+    printf(say(c, "      規則 %s", "      rule %s"), text_of(j, "rule"));
+    if (row[0] != '\0')
+        printf(say(c, "(決定表 %s)", " (row %s)"), row);
+    if (basis[0] != '\0')
+        printf(say(c, "、根拠 %s %s", ", ground %s %s"), basis,
+               text_of(j, "article"));
+    putchar('\n');
 }
 
 static void say_class(const struct ctl *c, const json_t *j)
 {
     bool passes = json_is_true(json_object_get(j, "passes"));
-    printf("  %s %s %s\n", passes ? "○" : "×", text_of(j, "class"),
-           in_language(c, j, "label_ja", "label_en"));
-    printf("      %s\n      %s%s%s%s%s%s%s\n", in_language(c, j, "ja", "en"),
-           text_of(j, "rule"), text_of(j, "row")[0] != '\0' ? " (" : "",
-           text_of(j, "row"), text_of(j, "row")[0] != '\0' ? ") " : "",
-           text_of(j, "basis"), text_of(j, "article")[0] != '\0' ? " " : "",
-           text_of(j, "article"));
+    printf("  %s %s(%s): ", passes ? "○" : "×",
+           in_language(c, j, "label_ja", "label_en"), text_of(j, "class"));
+    say_words(c, json_object_get(j, c->ja ? "fields_ja" : "fields_en"));
+    printf("\n      %s\n", in_language(c, j, "ja", "en"));
+    say_rule(c, j);
     if (!passes)
         say_way(c, json_object_get(j, "would"));
+}
+
+/* "discharge planning (P_TRA), in the role of office (R_PLAN)" */
+static void say_purpose(const struct ctl *c, const json_t *d)
+{
+    printf(say(c, "目的: %s(%s)", "purpose: %s (%s)"),
+           in_language(c, d, "purpose_ja", "purpose_en"),
+           text_of(d, "purpose"));
+    if (text_of(d, "role")[0] != '\0')
+        printf(say(c, "、役割: %s(%s)", ", role: %s (%s)"),
+               in_language(c, d, "role_ja", "role_en"), text_of(d, "role"));
+    putchar('\n');
 }
 
 static void say_decisions(const struct ctl *c, const json_t *j)
 {
     size_t i, k;
     const json_t *d, *cls;
-    printf("%s%s%s → %s %s\n", text_of(j, "event"),
-           text_of(j, "variant")[0] != '\0' ? ":" : "", text_of(j, "variant"),
-           text_of(j, "to"), text_of(j, "name"));
+    const char *variant = text_of(j, "variant");
+    printf("%s(%s%s%s) → %s(%s)\n", in_language(c, j, "event_ja", "event_en"),
+           text_of(j, "event"), variant[0] != '\0' ? ":" : "", variant,
+           text_of(j, "name"), text_of(j, "to"));
     json_array_foreach(json_object_get(j, "decisions"), i, d)
     {
-        printf("%s %s\n", text_of(d, "purpose"), text_of(d, "role"));
+        say_purpose(c, d);
         json_array_foreach(json_object_get(d, "classes"), k, cls)
         {
             say_class(c, cls);
@@ -74,21 +114,38 @@ static void say_decisions(const struct ctl *c, const json_t *j)
     }
 }
 
+/* Without a purpose the hub looks for the wishes of the sender. */
+static void hint_purpose(const struct ctl *c, int code)
+{
+    if (code == EXIT_NOT_FOUND && c->purpose == NULL)
+        fputs(
+            say(c,
+                "イベントがないか、その機関あてではありません。宛先でない機関に"
+                "ついて知りたいときは、--purpose P_... を付けてください。\n",
+                "No such event, or not sent to this agency. About an agency "
+                "it was not sent to: --purpose P_...\n"),
+            stderr);
+}
+
 int cmd_policy_explain(struct ctl *c)
 {
     struct node_arg args[] = {
         {"event_id", c->argv[0]},
-        {"to", c->agency},
+        {"to", c->to},
         {"purpose", c->purpose != NULL ? c->purpose : ""},
     };
+    struct id id;
     json_t *j = NULL;
-    if (c->agency == NULL)
-        return fail(c, ERR_USAGE, "--agency CODE");
+    if (c->to == NULL)
+        return fail(c, ERR_USAGE, "--to CODE");
+    if (id_parse(c->argv[0], &id) != ERR_OK)
+        return fail(c, ERR_USAGE, c->argv[0]);
     int code = ask(c, "explain", args, NELEM(args), &j);
     if (code == EXIT_DONE && c->json)
         print_json(j);
     else if (code == EXIT_DONE)
         say_decisions(c, j);
+    hint_purpose(c, code);
     json_decref(j);
     return code;
 }

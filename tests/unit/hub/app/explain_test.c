@@ -336,6 +336,8 @@ static void what_is_withheld_says_what_is_missing(void **state)
     assert_string_equal(text(would, "rule"), "R020");
     assert_true(has(json_object_get(would, "needs"), "consent"));
     assert_true(has(json_object_get(would, "needs"), "existing"));
+    assert_true(has(json_object_get(would, "needs_ja"), "本人の同意"));
+    assert_true(json_array_size(json_object_get(would, "needs_en")) == 2);
     assert_null(json_object_get(dx, "would")); /* not needed for this */
     json_decref(j);
 }
@@ -356,6 +358,37 @@ static void what_passes_names_rule_row_and_article(void **state)
     assert_string_not_equal(text(adm, "article"), "");
     assert_string_not_equal(text(adm, "ja"), "");
     json_decref(j);
+}
+
+static void a_decision_is_told_in_words(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1");
+    char id[ID_TEXT];
+    send_one(h1, "ADMISSION_RECORDED", P1, "P_TRA", id);
+    json_t *j = explain(r, id, P1);
+    const json_t *d = json_array_get(json_object_get(j, "decisions"), 0);
+    assert_string_equal(text(j, "event_ja"), "入院");
+    assert_string_equal(text(d, "purpose_ja"), "地域移行");
+    assert_true(has(json_object_get(about(j, "G_ID"), "fields_ja"), "氏名"));
+    assert_false(has(json_object_get(about(j, "G_ADM"), "fields_ja"), "氏名"));
+    json_decref(j);
+}
+
+static void an_agency_that_was_not_meant_needs_a_purpose(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1");
+    char id[ID_TEXT];
+    const char *code;
+    send_one(h1, "ADMISSION_RECORDED", P1, "P_TRA", id);
+    const char *const bare[] = {"event_id", id, "to", "MI-4960100016", NULL};
+    json_decref(ask_hub(r, "explain", bare, &code));
+    assert_string_equal(code, "E-NF-001");
+    const char *const full[] = {"event_id", id,      "to", "MI-4960100016",
+                                "purpose",  "P_TRA", NULL};
+    json_decref(ask_hub(r, "explain", full, &code));
+    assert_string_equal(code, "");
 }
 
 static void a_refusal_reads_like_never_asked(void **state) /* I-13 */
@@ -474,6 +507,8 @@ int main(void)
         REGION_TEST(what_is_no_decision_is_not_found),
         REGION_TEST(what_is_withheld_says_what_is_missing),
         REGION_TEST(what_passes_names_rule_row_and_article),
+        REGION_TEST(a_decision_is_told_in_words),
+        REGION_TEST(an_agency_that_was_not_meant_needs_a_purpose),
         REGION_TEST(a_refusal_reads_like_never_asked),
         REGION_TEST(a_preview_says_what_a_receipt_would),
         REGION_TEST(a_preview_that_makes_no_sense_is_refused),
