@@ -193,7 +193,12 @@ static enum err add_grant(struct hub *h, struct arrival *a)
                              ? PB__LEAF_KIND__CONSENT_GRANT
                              : PB__LEAF_KIND__CONSENT_REFUSAL,
                          g->ref, g->purpose, &g->leaf);
-    return e != ERR_OK ? e : store_grant_add(h->store, a->known.person, g);
+    if (e == ERR_OK)
+        e = store_grant_add(h->store, a->known.person, g);
+    return e != ERR_OK || g->kind != GRANT_REFUSED
+               ? e
+               : sweep_person(h, a->known.person, SWEEP_REFUSED, g->ref,
+                              g->leaf);
 }
 
 static enum err change_grants(struct hub *h, struct arrival *a)

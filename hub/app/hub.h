@@ -221,11 +221,12 @@ enum sweep_why {
     SWEEP_CLOSED,        /* ref: the meeting's case; its papers come back */
     SWEEP_PROTECTED,     /* address protection */
     SWEEP_PLACES,        /* another authority may be meant */
-    SWEEP_POLICY         /* person zero: everybody */
+    SWEEP_POLICY,        /* person zero: everybody */
+    SWEEP_REFUSED        /* ref: the refusal; nobody is told */
 };
 /* Something changed that earlier decisions rested on: what waits is decided
- * again, what was released on ref and has lost its ground is called back, and
- * who holds it is told. Written down here, done by sweep_run. */
+ * again, what was released on ref, or is refused now, and has no ground any
+ * more is called back, and who holds it is told. Written down here, done by sweep_run. */
 enum err sweep_person(struct hub *h, struct id person, enum sweep_why why,
                       const uint8_t *ref, uint64_t cites) MUST_CHECK;
 /* How the sweep of a policy went: *done false while it runs. */

@@ -1,11 +1,12 @@
 /* withdraw.c - what must stop or come back when a decision loses its ground.
  *
- * A consent taken back, replaced or run out, a meeting closed, an address
- * protected, a person moved, another policy: each leaves one row that says what
- * happened (store: sweep), written in the transaction of its cause. The work
- * follows in slices, in three steps:
+ * A consent taken back, a refusal, replaced or run out, a meeting closed, an
+ * address protected, a person moved, another policy: each leaves one row that
+ * says what happened (store: sweep), written in the transaction of its cause.
+ * The work follows in slices, in three steps:
  *
- *   recall   what was released on that ground and has no other now: RECALL
+ *   recall   what was released on that ground and has no other now, and what
+ *            was released on another consent and is refused now: RECALL
  *   tell     whoever holds such a thing hears of the withdrawal
  *   queue    what waits is decided again, and stopped if nothing is left of it
  *
@@ -43,7 +44,7 @@ static const char *why_code(unsigned why)
         [SWEEP_WITHDRAWN] = "WITHDRAWN", [SWEEP_SUPERSEDED] = "SUPERSEDED",
         [SWEEP_EXPIRED] = "EXPIRED",     [SWEEP_CLOSED] = "CLOSED",
         [SWEEP_PROTECTED] = "PROTECTED", [SWEEP_PLACES] = "PLACES",
-        [SWEEP_POLICY] = "POLICY"};
+        [SWEEP_POLICY] = "POLICY",       [SWEEP_REFUSED] = "REFUSED"};
     return why < NELEM(CODE) && CODE[why] != NULL ? CODE[why] : "";
 }
 
@@ -52,7 +53,7 @@ enum err sweep_person(struct hub *h, struct id person, enum sweep_why why,
 {
     struct sweep w = {.person = person, .why = why, .cites = cites};
     bool recalls = why == SWEEP_WITHDRAWN || why == SWEEP_SUPERSEDED ||
-                   why == SWEEP_CLOSED;
+                   why == SWEEP_CLOSED || why == SWEEP_REFUSED;
     w.step = recalls ? STEP_RECALL : STEP_QUEUE;
     if (ref != NULL)
         memcpy(w.ref, ref, ID_BYTES);
@@ -193,16 +194,56 @@ static enum err note_holder(struct slice_of_work *s, const struct delivery *d,
     return store_tell_add(s->h->store, s->w.id, d->agency, lost);
 }
 
+/* A no speaks for what it is about, whichever consent a release rested on. */
+static bool by_no(const struct slice_of_work *s)
+{
+    return s->w.why == SWEEP_WITHDRAWN || s->w.why == SWEEP_REFUSED;
+}
+
+static const uint8_t *ground(const struct slice_of_work *s)
+{
+    return id_is_zero(*(const struct id *)s->w.ref) ? NULL : s->w.ref;
+}
+
+/* Of classes, those that rested on the ground that is gone. */
+static enum err rested_on_it(struct slice_of_work *s, const struct delivery *d,
+                             uint64_t classes, uint64_t *own)
+{
+    struct delivery same;
+    bool found;
+    *own = classes;
+    if (!by_no(s) || ground(s) == NULL)
+        return ERR_OK;
+    enum err e = store_delivery_rested(s->h->store, s->w.person, ground(s),
+                                       d->id - 1, &same, own, &found);
+    if (e == ERR_OK && (!found || same.id != d->id))
+        *own = 0;
+    return e;
+}
+
+/* Of classes, those that the person said no to. */
+static uint64_t refused_now(const struct decision *now, uint64_t classes)
+{
+    uint64_t refused = 0;
+    for (unsigned c = 1; c < CLASS_MAX; c++)
+        if (!now->of[c].permit && now->of[c].grant >= 0)
+            refused |= class_bit(c);
+    return classes & refused;
+}
+
 static enum err recall_one(struct slice_of_work *s, struct delivery *d,
                            uint64_t classes)
 {
     struct decision now;
+    uint64_t own = 0;
     if (d->release_leaf == 0 || d->recall_leaf != 0)
         return ERR_OK;
     enum err e = decide_now(s, d, &now);
+    if (e == ERR_OK)
+        e = rested_on_it(s, d, classes, &own);
     if (e != ERR_OK || (now.error != ERR_OK && s->w.why == SWEEP_SUPERSEDED))
         return e;
-    uint64_t lost = classes & ~now.released;
+    uint64_t lost = (own | refused_now(&now, classes)) & ~now.released;
     if (lost == 0)
         return ERR_OK; /* another ground carries it */
     e = note_holder(s, d, lost);
@@ -213,14 +254,13 @@ static enum err recall_one(struct slice_of_work *s, struct delivery *d,
 
 static enum err step_recall(struct slice_of_work *s)
 {
-    const uint8_t *ref =
-        id_is_zero(*(const struct id *)s->w.ref) ? NULL : s->w.ref;
     struct delivery d;
     uint64_t classes;
     bool found;
     s->left--;
-    enum err e = store_delivery_rested(s->h->store, s->w.person, ref,
-                                       s->w.after, &d, &classes, &found);
+    enum err e = store_delivery_rested(s->h->store, s->w.person,
+                                       by_no(s) ? NULL : ground(s), s->w.after,
+                                       &d, &classes, &found);
     if (e != ERR_OK)
         return e;
     if (!found) {

@@ -333,6 +333,62 @@ static void whoever_holds_it_is_told(void **state) /* more than fit a list */
     assert_int_equal(told, OFFICES);
 }
 
+/* Two papers for the same thing, and the one that no release cites is taken
+ * back: the no counts for what was released on the other one too. */
+static void a_no_to_either_of_two_consents_calls_back(void **state)
+{
+    static const char *const REF[] = {"consent", "another"};
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1");
+    for (size_t i = 0; i < NELEM(REF); i++) {
+        const char *person = REF[i];
+        give(h1, person, "consent", P1, "P_TRA");
+        give(h1, person, "another", P1, "P_TRA");
+        assert_string_equal(
+            post_sample(h1, "ADMISSION_RECORDED", person, person, P1, "P_TRA"),
+            "");
+        take(p1);
+        assert_string_equal(withdraw(h1, person, REF[i]), "");
+        if (recalled(p1, "0") != i + 1)
+            fail_msg("%s taken back: not called back", REF[i]);
+    }
+}
+
+static void say_no(struct client *c, const char *person, const char *whom)
+{
+    Pb__ConsentRefused no = PB__CONSENT_REFUSED__INIT;
+    Pb__ConsentRecipient to = PB__CONSENT_RECIPIENT__INIT, *list[] = {&to};
+    struct sent s;
+    to.agency = (char *)(uintptr_t)whom;
+    no.purpose = (char *)(uintptr_t) "P_TRA";
+    no.n_recipient = 1;
+    no.recipient = list;
+    sent(&s, c, "CONSENT_REFUSED", &no.base, person, NULL);
+    assert_string_equal(post(c, &s), "");
+}
+
+/* A no said after a yes stops and calls back like a withdrawal; nobody is told
+ * that it was said, and what others hold stays. */
+static void a_refusal_stops_and_calls_back_without_a_word(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1"), *p1 = client(r, "p1");
+    give(h1, "person", "consent", P1, "P_TRA");
+    post_admission(h1);
+    take(p1);
+    post_admission(h1);
+    turns(r, 3);
+    say_no(h1, "person", S1); /* about somebody else */
+    turns(r, 3);
+    assert_int_equal(recalled(p1, "0"), 0);
+    say_no(h1, "person", P1);
+    turns(r, 3);
+    assert_int_equal(recalled(p1, "0"), 1);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__WITHHELD), 1);
+    assert_int_equal(fetch(p1, LANE_NORMAL), 0);
+    assert_int_equal(fetch(p1, LANE_URGENT), 0);
+}
+
 /* ---- a newer consent ---- */
 
 static void a_renewed_consent_calls_nothing_back(void **state)
@@ -739,6 +795,8 @@ static void a_lease_is_short_and_needs_a_clock(void **state) /* W-134 */
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        REGION_TEST(a_no_to_either_of_two_consents_calls_back),
+        REGION_TEST(a_refusal_stops_and_calls_back_without_a_word),
         REGION_TEST(what_rested_on_it_comes_back_and_nothing_else),
         REGION_TEST(what_was_on_its_way_comes_back_as_well),
         REGION_TEST(the_answer_to_a_recall_is_kept_once),
