@@ -403,11 +403,12 @@ static const struct {
     const char *what;
     enum err (*answer)(struct hub *h, const struct node *who, const Pb__Ask *a,
                        struct buf *json);
+    bool costs; /* of the connection's budget, as an event does */
 } NODE_QUESTIONS[] = {
-    {"checkpoint", node_checkpoint},
-    {"lease", ask_lease},
-    {"read", ask_read},
-    {"preview", ask_preview},
+    {"checkpoint", node_checkpoint, false},
+    {"lease", ask_lease, false},
+    {"read", ask_read, true},
+    {"preview", ask_preview, true},
 };
 
 /* Who had the local socket asked this: by its digest, found or not. */
@@ -455,25 +456,30 @@ static enum err ask_as_operator(struct hub *h, const Pb__Ask *a,
     return ERR_NOT_FOUND;
 }
 
-static enum err ask_as_node(struct hub *h, const struct node *who,
-                            const Pb__Ask *a, struct buf *json)
+static enum err ask_as_node(struct hub *h, struct peer *p,
+                            const struct node *who, const Pb__Ask *a,
+                            struct buf *json)
 {
-    for (size_t i = 0; i < NELEM(NODE_QUESTIONS); i++)
-        if (is_named(a, NODE_QUESTIONS[i].what))
-            return NODE_QUESTIONS[i].answer(h, who, a, json);
+    for (size_t i = 0; i < NELEM(NODE_QUESTIONS); i++) {
+        if (!is_named(a, NODE_QUESTIONS[i].what))
+            continue;
+        if (NODE_QUESTIONS[i].costs && !intake_spend(h, p))
+            return ERR_RATE;
+        return NODE_QUESTIONS[i].answer(h, who, a, json);
+    }
     return ERR_NOT_FOUND;
 }
 
-/* who NULL: the command line. */
-static void answer(struct hub *h, struct slice body, const struct node *who,
-                   struct buf *out)
+/* p and who NULL: the command line. */
+static void answer(struct hub *h, struct slice body, struct peer *p,
+                   const struct node *who, struct buf *out)
 {
     ProtobufCMessage *m = NULL;
     struct buf json = {0};
     enum err e = unpack(&pb__ask__descriptor, body, &m);
     if (e == ERR_OK)
         e = who == NULL ? ask_as_operator(h, (const Pb__Ask *)m, body, &json)
-                        : ask_as_node(h, who, (const Pb__Ask *)m, &json);
+                        : ask_as_node(h, p, who, (const Pb__Ask *)m, &json);
     if (e == ERR_STORE || e == ERR_INTEGRITY)
         turn_broken(h, e);
     Pb__Answer r = PB__ANSWER__INIT;
@@ -493,7 +499,7 @@ static void answer(struct hub *h, struct slice body, const struct node *who,
 void ask_control(struct hub *h, const struct frame *f)
 {
     struct buf out = {0};
-    answer(h, f->body, NULL, &out);
+    answer(h, f->body, NULL, NULL, &out);
     turn_answer_control(h, f, &out); /* after the commit, like every answer */
 }
 
@@ -503,7 +509,7 @@ void ask_node(struct hub *h, struct peer *p, struct slice body)
     const struct node *who = registry_node(h->registry, p->node);
     if (who == NULL)
         return; /* no longer one of ours */
-    answer(h, body, who, &out);
+    answer(h, body, p, who, &out);
     turn_answer(h, p, VERB_ANSWER, &out);
     buf_fini(&out);
 }

@@ -164,6 +164,8 @@ struct arrival {
 void intake(struct hub *h, struct peer *from, struct slice body);
 /* A message of an authenticated node that could not even be read. */
 void intake_malformed(struct hub *h, struct peer *from, enum err why);
+/* Takes a token of the connection's budget; false: there is none. */
+bool intake_spend(const struct hub *h, struct peer *p);
 
 /* ---- apply.c: what an accepted event changes ---- */
 /* Everything, by h->fx, inside the event's savepoint. */
@@ -182,6 +184,9 @@ enum err receipt_accepted(const struct hub *h, const struct event *ev,
 /* What the sender is told about one recipient. The strings live in ja/en. */
 void receipt_describe(const struct hub *h, const struct recipient *r,
                       Pb__RecipientOutcome *o, struct buf *ja, struct buf *en);
+/* What the sender is told of recipient i: *out is it, or in its place one that
+ * names nobody. False: nothing. */
+bool receipt_tells(const struct effects *fx, size_t i, struct recipient *out);
 enum err receipt_refused(const struct hub *h, const struct event *ev,
                          uint64_t leaf, enum err why,
                          struct buf *out) MUST_CHECK;
@@ -226,7 +231,8 @@ enum sweep_why {
 };
 /* Something changed that earlier decisions rested on: what waits is decided
  * again, what was released on ref, or is refused now, and has no ground any
- * more is called back, and who holds it is told. Written down here, done by sweep_run. */
+ * more is called back, and who holds it is told. Written down here, done by
+ * sweep_run. */
 enum err sweep_person(struct hub *h, struct id person, enum sweep_why why,
                       const uint8_t *ref, uint64_t cites) MUST_CHECK;
 /* How the sweep of a policy went: *done false while it runs. */

@@ -171,8 +171,7 @@ static bool answer_repeat(struct hub *h, struct arrival *a)
     return found;
 }
 
-/* Takes a token of the connection's budget, if there is one. */
-static bool spend(const struct hub *h, struct peer *p)
+bool intake_spend(const struct hub *h, struct peer *p)
 {
     double burst = (double)h->config.burst;
     if (p->tokens_ms == 0)
@@ -195,7 +194,7 @@ static bool within_rate(const struct hub *h, struct peer *p, uint64_t seq)
 {
     if (p->resume_seq != 0 && seq > p->resume_seq)
         return false;
-    if (!spend(h, p)) {
+    if (!intake_spend(h, p)) {
         p->resume_seq = seq;
         return false;
     }
@@ -266,7 +265,7 @@ static void park_message(struct hub *h, struct peer *from, struct slice packed,
     if (node == NULL || !turn_begin(h))
         return;
     const uint8_t *about = claimed_id(packed, &id) ? id.b : NULL;
-    if (!spend(h, from)) {
+    if (!intake_spend(h, from)) {
         answer_error(h, from, ERR_RATE, about, RETRY_MS);
         return;
     }
@@ -298,7 +297,7 @@ static void turn_away(struct hub *h, struct peer *from, struct slice packed)
 {
     struct id id;
     const uint8_t *about = claimed_id(packed, &id) ? id.b : NULL;
-    if (spend(h, from))
+    if (intake_spend(h, from))
         answer_error(h, from, ERR_EVT_CHANNEL, about, 0);
     else
         answer_error(h, from, ERR_RATE, about, RETRY_MS);

@@ -194,9 +194,14 @@ static enum err decide(struct hub *h, const struct node *who, struct preview *p,
     enum err e = h->fx.refuse;
     if (e == ERR_OK) {
         buf_adds(j, "{\"schema\":\"tsunagi.preview/1\",\"recipient\":[");
+        struct recipient told;
+        const char *comma = "";
         for (size_t i = 0; i < h->fx.to_count; i++) {
-            buf_adds(j, i > 0 ? "," : "");
-            add_recipient(h, &h->fx.to[i], j);
+            if (!receipt_tells(&h->fx, i, &told))
+                continue;
+            buf_adds(j, comma);
+            add_recipient(h, &told, j);
+            comma = ",";
         }
         buf_adds(j, "]}");
     }

@@ -105,6 +105,36 @@ void receipt_describe(const struct hub *h, const struct recipient *r,
     o->reason_en = (char *)en->p;
 }
 
+static bool same_wish(const struct recipient *a, const struct recipient *b)
+{
+    return strcmp(a->wanted, b->wanted) == 0 &&
+           strcmp(a->purpose, b->purpose) == 0;
+}
+
+static bool hidden(const struct recipient *r)
+{
+    return r->found && r->why != ERR_OK;
+}
+
+bool receipt_tells(const struct effects *fx, size_t i, struct recipient *out)
+{
+    const struct recipient *r = &fx->to[i], *other;
+    *out = *r;
+    if (!hidden(r))
+        return true;
+    memset(out, 0, sizeof(*out));
+    out->why = ERR_POL_NONE;
+    memcpy(out->role, r->wanted, sizeof(out->role));
+    memcpy(out->purpose, r->purpose, sizeof(out->purpose));
+    /* once for a wish, and not beside one that it reached */
+    for (size_t k = 0; k < fx->to_count; k++) {
+        other = &fx->to[k];
+        if (other->found && same_wish(other, r) && (k < i || !hidden(other)))
+            return false;
+    }
+    return true;
+}
+
 enum err receipt_accepted(const struct hub *h, const struct event *ev,
                           uint64_t leaf, struct buf *out)
 {
@@ -112,8 +142,9 @@ enum err receipt_accepted(const struct hub *h, const struct event *ev,
     Pb__RecipientOutcome *o = calloc(fx->to_count + 1, sizeof(*o));
     Pb__RecipientOutcome **list = calloc(fx->to_count + 1, sizeof(*list));
     struct buf *text = calloc(2 * fx->to_count + 1, sizeof(*text));
+    struct recipient *told = calloc(fx->to_count + 1, sizeof(*told));
     enum err e = ERR_NOMEM;
-    if (o != NULL && list != NULL && text != NULL) {
+    if (o != NULL && list != NULL && text != NULL && told != NULL) {
         Pb__Receipt r = PB__RECEIPT__INIT;
         receipt_head(h, ev, leaf, &r);
         r.has_outcome = 1;
@@ -122,11 +153,12 @@ enum err receipt_accepted(const struct hub *h, const struct event *ev,
                                : PB__OUTCOME__ACCEPTED;
         receipt_code(&r, fx->late ? ERR_FLOW_LATE : ERR_OK);
         for (size_t i = 0; i < fx->to_count; i++) {
-            receipt_describe(h, &fx->to[i], &o[i], &text[2 * i],
+            if (!receipt_tells(fx, i, &told[i]))
+                continue;
+            receipt_describe(h, &told[i], &o[i], &text[2 * i],
                              &text[2 * i + 1]);
-            list[i] = &o[i];
+            list[r.n_recipient++] = &o[i];
         }
-        r.n_recipient = fx->to_count;
         r.recipient = list;
         e = sign_receipt(h, &r, out);
     }
@@ -135,6 +167,7 @@ enum err receipt_accepted(const struct hub *h, const struct event *ev,
     free(o);
     free(list);
     free(text);
+    free(told);
     return e;
 }
 

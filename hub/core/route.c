@@ -7,7 +7,9 @@
  *
  * A wish by role at a place means everyone with the role there. A wish by role
  * alone means the authority that the policy's function names for the person,
- * where one speaks, and else those whom the person's consents name.
+ * where one speaks, and else those whom the person's consents name. Who is
+ * found so and may have nothing is not told to the sender: it would learn where
+ * the person lives, or who supports the person.
  *
  * A header signed by a medical institution says by itself that a hospital is
  * involved. Whoever may not know that gets an event of the hub's own instead,
@@ -30,14 +32,22 @@ struct wish {
     const char *role, *place, *purpose;
 };
 
+/* Somebody found by the hub, whom the sender has not named. */
+static bool found(const struct wish *w, const struct agency *a)
+{
+    return a != NULL && w->agency == NULL && w->place[0] == '\0';
+}
+
 static void add(struct effects *fx, const struct wish *w,
                 const struct agency *a)
 {
     for (size_t i = 0; i < fx->to_count; i++)
         if (fx->to[i].agency == a &&
             strcmp(fx->to[i].purpose, w->purpose) == 0 &&
-            (a != NULL || strcmp(fx->to[i].role, w->role) == 0))
+            (a != NULL || strcmp(fx->to[i].role, w->role) == 0)) {
+            fx->to[i].found = fx->to[i].found && found(w, a);
             return;
+        }
     if (fx->to_count == MAX_RECIPIENTS) {
         fx->refuse = ERR_EVT_RECIPIENT;
         return;
@@ -46,6 +56,7 @@ static void add(struct effects *fx, const struct wish *w,
     memset(r, 0, sizeof(*r));
     r->agency = a;
     r->why = ERR_POL_NONE;
+    r->found = found(w, a);
     snprintf(r->role, sizeof(r->role), "%s", w->role);
     snprintf(r->wanted, sizeof(r->wanted), "%s", w->role);
     snprintf(r->purpose, sizeof(r->purpose), "%s", w->purpose);

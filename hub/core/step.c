@@ -197,9 +197,13 @@ void step(const struct facts *f, const struct event *e, uint64_t now_ms,
 void step_preview(const struct facts *f, const struct event *e, uint64_t now_ms,
                   struct effects *out)
 {
+    const struct flow *flow;
     assert(f->sender != NULL && e->schema != NULL && e->routing != NULL);
     effects_clear(out);
     out->refuse = check_sender(f, e);
+    /* asked about a case: as little as a sending would tell */
+    if (out->refuse == ERR_OK && f->case_known && f->state != NULL)
+        out->refuse = known_case(f, e, &flow);
     if (out->refuse == ERR_OK && !person_event(e))
         route_meant(f, e, now_ms, out);
     if (out->refuse == ERR_OK)

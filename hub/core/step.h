@@ -41,6 +41,8 @@ struct recipient {
     struct decision decision;
     enum err why; /* ERR_OK: deliver; else told to the sender */
     bool reissue; /* the hub's own event goes instead (hospital hidden) */
+    bool found;   /* by the hub, from consents or places: told to the sender
+                   * only where something is passed on (I-13) */
 };
 /* An event the hub makes because of this one. */
 #define MAX_HUB_EVENTS 64
