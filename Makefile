@@ -78,10 +78,10 @@ $(PLUGIN): proto/plugin/protoc-gen-tsunagi.c $(PLUGIN_GEN)
 # options.pb-c.h includes the descriptor's header
 $B/gen/tsunagi/v1/%.pb-c.c $B/gen/tsunagi/v1/%.pb-c.h: proto/tsunagi/v1/%.proto $B/gen/google/protobuf/descriptor.pb-c.c
 	$(PROTOC) -I proto -I /usr/include --c_out=$B/gen tsunagi/v1/$*.proto
-$B/gen/schema_tables.c: $(PROTO) $(PLUGIN)
+$B/gen/schema_tables.c $B/gen/event_types.h &: $(PROTO) $(PLUGIN)
 	$(PROTOC) -I proto -I /usr/include --plugin=$(PLUGIN) --tsunagi_out=$B/gen \
 	    $(PROTO:proto/%=%)
-GEN_H := $(PROTO:proto/%.proto=$B/gen/%.pb-c.h)
+GEN_H := $(PROTO:proto/%.proto=$B/gen/%.pb-c.h) $B/gen/event_types.h
 # SQL as C strings, built into the store
 $B/gen/schema_%.h: hub/store/schema/%.sql
 	@mkdir -p $(@D)

@@ -25,7 +25,7 @@ $found"
 }
 
 B='proto/base/'
-W="$B|proto/wire/|tsunagi/v1/"
+W="$B|proto/wire/|tsunagi/v1/|event_types\.h"
 floor proto/base "$B"
 floor proto/wire "$W"
 floor hub/core "$W|hub/core/"

@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST 1201 /* CONSENT_GIVEN */
-#define LAST 1206  /* CONSENT_DEFERRED */
-
 struct wanted_person {
     uint8_t token[ID_BYTES];
     bool any;
@@ -64,8 +61,8 @@ static void add_row(const struct spool_out *o, const struct wanted_person *p,
                     json_t *list)
 {
     struct event *ev = NULL;
-    if (o->type < FIRST || o->type > LAST || o->event.n == 0 ||
-        event_open(buf_slice(&o->event), &ev) != ERR_OK)
+    if (o->type < EVENT_CONSENT_GIVEN || o->type > EVENT_CONSENT_DEFERRED ||
+        o->event.n == 0 || event_open(buf_slice(&o->event), &ev) != ERR_OK)
         return;
     json_t *row = is_of(ev, p) ? row_json(ev, o) : NULL;
     if (row != NULL)

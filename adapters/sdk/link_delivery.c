@@ -15,12 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    CONSENT_WITHDRAWN = 1203,
-    CONSENT_EXPIRED = 1204,
-    MEETING_CLOSED = 1707,
-    MEETING_CANCELLED = 1708
-};
 #define FETCH_AGAIN_MS 1000
 
 static void add_evidence(struct buf *b, const char *what, struct slice note)
@@ -172,8 +166,9 @@ static size_t consents_of(const struct verified *v, struct id *out)
  * when the lease would be renewed. */
 static bool calls_back(uint32_t type)
 {
-    static const uint32_t TYPES[] = {CONSENT_WITHDRAWN, CONSENT_EXPIRED,
-                                     MEETING_CLOSED, MEETING_CANCELLED};
+    static const uint32_t TYPES[] = {
+        EVENT_CONSENT_WITHDRAWN, EVENT_CONSENT_EXPIRED, EVENT_MEETING_CLOSED,
+        EVENT_MEETING_CANCELLED};
     for (size_t i = 0; i < NELEM(TYPES); i++)
         if (TYPES[i] == type)
             return true;
@@ -198,7 +193,7 @@ static enum err store_delivery(struct link *k, size_t lane,
     };
     bool fresh;
     enum err e = spool_take(k->c.spool, &row, clock_wall_ms(), &fresh);
-    if (e == ERR_OK && fresh && row.type == CONSENT_WITHDRAWN)
+    if (e == ERR_OK && fresh && row.type == EVENT_CONSENT_WITHDRAWN)
         e = take_withdrawal(k, v, &row);
     if (e != ERR_OK)
         return e;

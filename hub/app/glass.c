@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { CARE_ASKED = 1427, CARE_ANSWERED = 1428, OPENED = 2001 };
 #define TEXT_KEY "glass-text"
 
 static char *borrow(const char *s)
@@ -63,7 +62,7 @@ static enum err load_asker(struct hub *h, const struct event *e,
         return ERR_OK;
     memcpy(ref.b, b->asked_ref.data, ID_BYTES);
     enum err err = store_event_find(h->store, ref, &q);
-    if (err == ERR_OK && q.type == CARE_ASKED && id_eq(q.person, person))
+    if (err == ERR_OK && q.type == EVENT_CARE_ASKED && id_eq(q.person, person))
         memcpy(out, q.agency, AGENCY_MAX);
     stored_event_fini(&q);
     return err == ERR_NOT_FOUND ? ERR_OK : err;
@@ -74,10 +73,10 @@ enum err glass_facts(struct hub *h, const struct event *e, struct id person,
 {
     const char *agency = f->sender->agency->code;
     enum err err = ERR_OK;
-    if (e->schema->event == OPENED && e->routing->has_actor) {
+    if (e->schema->event == EVENT_BREAK_GLASS_OPENED && e->routing->has_actor) {
         err = load_actor(h, e, agency, &g->actor);
         f->actor = &g->actor;
-    } else if (e->schema->event == CARE_ANSWERED) {
+    } else if (e->schema->event == EVENT_CARE_ANSWERED) {
         err = load_asker(h, e, person, g->asker);
         f->asker = g->asker[0] != '\0' ? g->asker : NULL;
     }

@@ -13,11 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONSENT_WITHDRAWN 1203
-#define CONSENT_EXPIRED 1204
-#define CONSENT_REMINDER 1207
-#define BREAK_GLASS_NOTICE 2009
-#define MEETING_PAPERS 1702
 #define PUMP_AT_ONCE 24      /* deliveries decided in one turn */
 #define PUMP_BESIDE_URGENT 4 /* of the normal lane, beside urgent ones */
 
@@ -103,8 +98,8 @@ static bool still_good(const struct hub *h, const struct delivery *d,
 
 static bool is_notice(uint32_t type)
 {
-    return type == CONSENT_WITHDRAWN || type == CONSENT_EXPIRED ||
-           type == CONSENT_REMINDER || type == BREAK_GLASS_NOTICE;
+    return type == EVENT_CONSENT_WITHDRAWN || type == EVENT_CONSENT_EXPIRED ||
+           type == EVENT_CONSENT_REMINDER || type == EVENT_BREAK_GLASS_NOTICE;
 }
 
 static enum err load_tokens(struct hub *h, struct outgoing *o)
@@ -156,7 +151,7 @@ static enum err note_grounds(struct hub *h, const struct outgoing *o,
                              const struct decision *now, const struct known *k)
 {
     enum err e = note_consents(h, &o->d, now, k);
-    if (e == ERR_OK && o->event.type == MEETING_PAPERS)
+    if (e == ERR_OK && o->event.type == EVENT_MEETING_PAPERS)
         e = store_delivery_rest(h->store, &o->d, o->event.case_id.b,
                                 now->released);
     return e;

@@ -25,7 +25,6 @@
 #define SLICE_URGENT 64 /* beside urgent traffic */
 #define DECIDING 8      /* deciding costs as much as so many looks */
 #define LOOK_AT 32      /* read together */
-#define CONSENT_WITHDRAWN 1203
 
 enum step { STEP_RECALL, STEP_TELL, STEP_QUEUE, STEP_DONE };
 
@@ -287,7 +286,7 @@ static enum err tell(struct slice_of_work *s, const struct agency *to,
     b.has_all = b.all = id_is_zero(*(const struct id *)s->w.ref);
     b.has_consent_ref = !b.all;
     b.consent_ref = (ProtobufCBinaryData){ID_BYTES, s->w.ref};
-    struct issue i = {.type = CONSENT_WITHDRAWN,
+    struct issue i = {.type = EVENT_CONSENT_WITHDRAWN,
                       .body = &b.base,
                       .to = to,
                       .purpose = "P_ACC",

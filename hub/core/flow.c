@@ -31,53 +31,53 @@ const size_t FLOW_COUNT = NELEM(FLOWS);
     ANSWERS_ACCESS " R_MHWC R_MUNI_MC R_PEER R_VISIT_SEC R_HOUSING R_COUNCIL"
 static const struct flow_sender FREE[] = {
     /* clang-format off */
-    {1002, "R_HOSP R_PREF"},         /* LEGAL_STATUS_STARTED */
-    {1004, "R_HOSP R_PREF"},         /* LEGAL_STATUS_ENDED */
-    {1005, "R_HOSP"},                /* ADMISSION_NOTICE_GIVEN */
-    {1013, "R_HOSP"},                /* SUPPORT_INFORMATION_PROVIDED */
-    {1020, "R_HOSP"},                /* COMMITTEE_CALLED */
-    {1022, "R_HOSP"},                /* COMMITTEE_RESULT_GIVEN */
-    {1033, FOLLOWS_UP},              /* FIRST_CONTACT_CONFIRMED */
-    {1034, FOLLOWS_UP},              /* FIRST_CONTACT_MISSED */
-    {1035, "R_HOSP"},                /* DISCHARGE_SUMMARY */
-    {1111, "R_HOSP"},                /* RENEW_NOTICE_SENT */
-    {1120, "R_HOSP"},                /* MAYOR_CONSENT_REQUESTED */
-    {1123, "R_MUNI_MC"},             /* MAYOR_VISITED */
-    {1201, COLLECTS},                /* CONSENT_GIVEN */
-    {1202, COLLECTS},                /* CONSENT_REFUSED */
-    {1203, ""},                      /* CONSENT_WITHDRAWN */
-    {1206, COLLECTS},                /* CONSENT_DEFERRED */
-    {1210, "R_HOSP R_HC R_MUNI_W R_MUNI_H R_PLAN R_KIKAN R_HUBC"},
-                                     /* PERSON_PLACES_RECORDED */
-    {1211, ""},                      /* ADDRESS_PROTECTION_SET: on; off see step.c */
-    {1301, "R_HOSP R_PLAN R_HC"},    /* NEEDS_ASSESSED */
-    {1323, "R_HC"},                  /* PLAN_ENDED */
-    {1330, "R_HC"},                  /* TRANSFER_PROPOSED */
-    {1332, "R_HC"},                  /* TRANSFER_SENT */
-    {1333, "R_HC"},                  /* TRANSFER_ACCEPTED */
-    {1341, FOLLOWS_UP " R_GH R_SHORT R_HC R_HOSP"}, /* EARLY_WARNING */
-    {1401, "R_PLAN R_KIKAN R_HUBC"}, /* EMERGENCY_REGISTERED */
-    {1423, "R_HUBC"},                /* EMERGENCY_UNMET */
-    {1425, "R_HUBC R_SHORT"},        /* EMERGENCY_NOTIFIED */
-    {1427, "R_HUBC R_SHORT"},        /* CARE_ASKED */
-    {1428, "R_HOSP R_OUTPT"},        /* CARE_ANSWERED */
-    {1429, "R_SHORT R_HUBC"},        /* STAY_HOSPITALISED */
-    {1430, "R_SHORT"},               /* VACANCY_UPDATED */
-    {1501, "R_HOSP R_MUNI_MC"},      /* VISIT_REQUESTED */
-    {1503, "R_VISIT_SEC"},           /* VISIT_ASSIGNED */
-    {1504, "R_VISIT_SEC"},           /* VISIT_SCHEDULED */
-    {1506, "R_VISIT"},               /* VISIT_REPORTED */
-    {1801, "R_PLAN R_LOCAL R_MUNI_W"}, /* SERVICE_APPLIED */
-    {1802, "R_PLAN R_LOCAL R_MUNI_W"}, /* SERVICE_DECIDED */
-    {1803, "R_PLAN"},                /* SERVICE_PLAN_FIXED */
-    {1804, "R_PLAN"},                /* MONITORED */
-    {1901, OFFICES},                 /* ISSUE_RAISED */
-    {1910, "R_KIKAN R_HUBC R_HC R_MUNI_W R_PREF"}, /* STAT_REPORTED */
-    {2001, ""},                      /* BREAK_GLASS_OPENED: who may, says the policy */
-    {2002, "R_AUDIT R_HOSP R_KIKAN R_HC R_MUNI_W"}, /* BREAK_GLASS_REVIEWED */
-    {2003, ""},                      /* ACCESS_REQUESTED */
-    {2004, ANSWERS_ACCESS},          /* ACCESS_ANSWERED */
-    {2006, "R_HVN R_HC R_HOSP R_MUNI_W R_PLAN R_GH R_SHORT"}, /* PERSON_DIED */
+    {EVENT_LEGAL_STATUS_STARTED, "R_HOSP R_PREF"},
+    {EVENT_LEGAL_STATUS_ENDED, "R_HOSP R_PREF"},
+    {EVENT_ADMISSION_NOTICE_GIVEN, "R_HOSP"},
+    {EVENT_SUPPORT_INFORMATION_PROVIDED, "R_HOSP"},
+    {EVENT_COMMITTEE_CALLED, "R_HOSP"},
+    {EVENT_COMMITTEE_RESULT_GIVEN, "R_HOSP"},
+    {EVENT_FIRST_CONTACT_CONFIRMED, FOLLOWS_UP},
+    {EVENT_FIRST_CONTACT_MISSED, FOLLOWS_UP},
+    {EVENT_DISCHARGE_SUMMARY, "R_HOSP"},
+    {EVENT_RENEW_NOTICE_SENT, "R_HOSP"},
+    {EVENT_MAYOR_CONSENT_REQUESTED, "R_HOSP"},
+    {EVENT_MAYOR_VISITED, "R_MUNI_MC"},
+    {EVENT_CONSENT_GIVEN, COLLECTS},
+    {EVENT_CONSENT_REFUSED, COLLECTS},
+    {EVENT_CONSENT_WITHDRAWN, ""},
+    {EVENT_CONSENT_DEFERRED, COLLECTS},
+    {EVENT_PERSON_PLACES_RECORDED,
+     "R_HOSP R_HC R_MUNI_W R_MUNI_H R_PLAN R_KIKAN R_HUBC"},
+    {EVENT_ADDRESS_PROTECTION_SET, ""}, /* to put it on; off: person.c */
+    {EVENT_NEEDS_ASSESSED, "R_HOSP R_PLAN R_HC"},
+    {EVENT_PLAN_ENDED, "R_HC"},
+    {EVENT_TRANSFER_PROPOSED, "R_HC"},
+    {EVENT_TRANSFER_SENT, "R_HC"},
+    {EVENT_TRANSFER_ACCEPTED, "R_HC"},
+    {EVENT_EARLY_WARNING, FOLLOWS_UP " R_GH R_SHORT R_HC R_HOSP"},
+    {EVENT_EMERGENCY_REGISTERED, "R_PLAN R_KIKAN R_HUBC"},
+    {EVENT_EMERGENCY_UNMET, "R_HUBC"},
+    {EVENT_EMERGENCY_NOTIFIED, "R_HUBC R_SHORT"},
+    {EVENT_CARE_ASKED, "R_HUBC R_SHORT"},
+    {EVENT_CARE_ANSWERED, "R_HOSP R_OUTPT"},
+    {EVENT_STAY_HOSPITALISED, "R_SHORT R_HUBC"},
+    {EVENT_VACANCY_UPDATED, "R_SHORT"},
+    {EVENT_VISIT_REQUESTED, "R_HOSP R_MUNI_MC"},
+    {EVENT_VISIT_ASSIGNED, "R_VISIT_SEC"},
+    {EVENT_VISIT_SCHEDULED, "R_VISIT_SEC"},
+    {EVENT_VISIT_REPORTED, "R_VISIT"},
+    {EVENT_SERVICE_APPLIED, "R_PLAN R_LOCAL R_MUNI_W"},
+    {EVENT_SERVICE_DECIDED, "R_PLAN R_LOCAL R_MUNI_W"},
+    {EVENT_SERVICE_PLAN_FIXED, "R_PLAN"},
+    {EVENT_MONITORED, "R_PLAN"},
+    {EVENT_ISSUE_RAISED, OFFICES},
+    {EVENT_STAT_REPORTED, "R_KIKAN R_HUBC R_HC R_MUNI_W R_PREF"},
+    {EVENT_BREAK_GLASS_OPENED, ""}, /* who may, says the policy */
+    {EVENT_BREAK_GLASS_REVIEWED, "R_AUDIT R_HOSP R_KIKAN R_HC R_MUNI_W"},
+    {EVENT_ACCESS_REQUESTED, ""},
+    {EVENT_ACCESS_ANSWERED, ANSWERS_ACCESS},
+    {EVENT_PERSON_DIED, "R_HVN R_HC R_HOSP R_MUNI_W R_PLAN R_GH R_SHORT"},
 }; /* clang-format on */
 
 static const char *senders_in(const struct flow_sender *s, size_t n,
@@ -105,9 +105,9 @@ bool flow_free(uint32_t event)
 bool flow_about_nobody(uint32_t event)
 {
     static const uint32_t NOBODY[] = {
-        1430, /* VACANCY_UPDATED */
-        1901, /* ISSUE_RAISED */
-        1910, /* STAT_REPORTED */
+        EVENT_VACANCY_UPDATED,
+        EVENT_ISSUE_RAISED,
+        EVENT_STAT_REPORTED,
     };
     for (size_t i = 0; i < NELEM(NOBODY); i++)
         if (NOBODY[i] == event)

@@ -5,7 +5,7 @@
 #include "hub/core/flow.h"
 #include "tsunagi/v1/discharge.pb-c.h"
 
-enum { SUBMITTED = 1101, RECEIVED = 1102 };
+enum { SUBMITTED = EVENT_FILING_SUBMITTED, RECEIVED = EVENT_FILING_RECEIVED };
 
 static bool other_filing(const struct flow_in *in)
 {

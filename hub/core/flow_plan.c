@@ -8,14 +8,13 @@
 #include "hub/core/flow.h"
 #include <string.h>
 
-enum { CANDIDATE = 1310, ISSUED = 1320 };
+enum { CANDIDATE = EVENT_PD_CANDIDATE_NOTIFIED, ISSUED = EVENT_PLAN_ISSUED };
 
 static bool no_consent(const struct flow_in *in)
 {
     const struct facts *f = in->facts;
     for (size_t i = 0; i < f->grant_count; i++)
-        if (!f->grants[i].third &&
-            strcmp(f->grants[i].purpose, "P_PD") == 0 &&
+        if (!f->grants[i].third && strcmp(f->grants[i].purpose, "P_PD") == 0 &&
             grant_in_force(&f->grants[i], in->now_ms))
             return false;
     return true;

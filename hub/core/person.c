@@ -20,9 +20,6 @@
 #include <assert.h>
 #include <string.h>
 
-#define CONSENT_EXPIRED 1204
-#define CONSENT_REMINDER 1207
-
 /* ---- consents ---- */
 
 static const struct grant *grant_of(const struct facts *f,
@@ -299,7 +296,7 @@ static uint32_t notice(const struct facts *f, const struct grant *g,
     bool stands = g->kind == GRANT_GIVEN && !g->withdrawn && !g->superseded;
     *reason = 0;
     if (kind == DEADLINE_CONSENT_END)
-        return stands ? CONSENT_EXPIRED : 0;
+        return stands ? EVENT_CONSENT_EXPIRED : 0;
     if (kind == DEADLINE_CONSENT_REMIND && stands)
         *reason = PB__REMINDER_REASON__ENDING;
     else if (kind == DEADLINE_PAPER_DUE && stands && !g->paper)
@@ -307,7 +304,7 @@ static uint32_t notice(const struct facts *f, const struct grant *g,
     else if (kind == DEADLINE_ASK_AGAIN && g->kind == GRANT_DEFERRED &&
              !asked_since(f, g))
         *reason = PB__REMINDER_REASON__ASK_AGAIN;
-    return *reason != 0 ? CONSENT_REMINDER : 0;
+    return *reason != 0 ? EVENT_CONSENT_REMINDER : 0;
 }
 
 void person_due(const struct facts *f, enum deadline_kind kind,

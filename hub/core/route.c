@@ -344,7 +344,6 @@ static void decide(const struct facts *f, const struct question *q,
 
 /* The answer to a question at night: only to the one who asked this hospital by
  * name (glass.c), and so knows already. */
-#define CARE_ANSWERED 1428
 
 /* The signed header of this sender (NULL: the hub) may not reach this role. It
  * tells of a hospital, and with the person's data it would tell of an
@@ -352,7 +351,7 @@ static void decide(const struct facts *f, const struct question *q,
 static bool hides(const struct policy *p, const struct agency *from,
                   const struct schema_message *type, const char *role)
 {
-    return from != NULL && type->event != CARE_ANSWERED &&
+    return from != NULL && type->event != EVENT_CARE_ANSWERED &&
            !flow_about_nobody(type->event) && is_hospital(from) &&
            (policy_ceiling(p, role) & class_bit(PB__DATA_CLASS__G_ADM)) == 0;
 }

@@ -1,5 +1,6 @@
 /* protoc-gen-tsunagi - reads the schemas at build time, refuses those that
- * break a rule, and writes schema_tables.c (see proto/wire/schema.h).
+ * break a rule, and writes schema_tables.c (see proto/wire/schema.h) and
+ * event_types.h, the numbers of the events by their names.
  *
  * protoc hands a CodeGeneratorRequest to stdin and wants a response on stdout.
  * Our options (tsunagi/v1/options.proto) are extensions, which protobuf-c does
@@ -790,6 +791,27 @@ static char *write_tables(const struct gen *g)
     return text;
 }
 
+static char *write_types(const struct gen *g)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = must(open_memstream(&text, &n));
+    fputs("/* Made by protoc-gen-tsunagi from the schemas; do not edit. */\n"
+          "#ifndef TSUNAGI_EVENT_TYPES_H\n#define TSUNAGI_EVENT_TYPES_H\n"
+          "enum event_type {\n",
+          out);
+    for (size_t i = 0; i < g->messages; i++)
+        if (g->message[i].has_event) {
+            fputs("    EVENT_", out);
+            write_snake(out, display(g->message[i].full), toupper);
+            fprintf(out, " = %" PRIu32 ",\n", g->message[i].event);
+        }
+    fputs("    EVENT_NONE = 0\n};\n#endif\n", out);
+    if (fclose(out) != 0)
+        must(NULL);
+    return text;
+}
+
 /* ---- talking to protoc --------------------------------------------------- */
 
 static Request *read_request(void)
@@ -822,7 +844,7 @@ int main(void)
         fputs("protoc-gen-tsunagi: run it through protoc\n", stderr);
         return 1;
     }
-    char name[] = "schema_tables.c";
+    char tables[] = "schema_tables.c", types[] = "event_types.h";
     char *complaints = NULL;
     size_t n = 0;
     g.complaints = must(open_memstream(&complaints, &n));
@@ -831,17 +853,20 @@ int main(void)
     if (fclose(g.complaints) != 0)
         must(NULL);
     Response r = GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__INIT;
-    OutFile file =
-        GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__FILE__INIT;
-    OutFile *files[] = {&file};
+    OutFile file[2] = {
+        GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__FILE__INIT,
+        GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__FILE__INIT};
+    OutFile *files[] = {&file[0], &file[1]};
     r.has_supported_features = 1;
     r.supported_features = 1; /* proto3 optional: to refuse proto3 ourselves */
     if (g.complained > 0) {
         r.error = complaints;
     } else {
-        file.name = name;
-        file.content = write_tables(&g);
-        r.n_file = 1;
+        file[0].name = tables;
+        file[0].content = write_tables(&g);
+        file[1].name = types;
+        file[1].content = write_types(&g);
+        r.n_file = 2;
         r.file = files;
     }
     return write_response(&r);

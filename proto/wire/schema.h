@@ -1,7 +1,9 @@
 /* schema.h - what the schemas say beyond types: the tables that
- * protoc-gen-tsunagi writes (schema_tables.c) and look-ups in them. */
+ * protoc-gen-tsunagi writes (schema_tables.c, and EVENT_* in event_types.h)
+ * and look-ups in them. */
 #ifndef TSUNAGI_WIRE_SCHEMA_H
 #define TSUNAGI_WIRE_SCHEMA_H
+#include "event_types.h"
 #include "proto/base/buf.h"
 #include <protobuf-c/protobuf-c.h>
 

@@ -193,7 +193,7 @@ static void folder_remove(const char *folder)
 {
     static const char *const NAMES[] = {
         "tsunagi/v1/bad.proto", "tsunagi/v1/options.proto",
-        "tsunagi/v1/state.proto", "schema_tables.c"};
+        "tsunagi/v1/state.proto", "schema_tables.c", "event_types.h"};
     char path[128];
     for (size_t i = 0; i < NELEM(NAMES); i++) {
         snprintf(path, sizeof(path), "%s/%s", folder, NAMES[i]);
