@@ -21,6 +21,11 @@ def now_ms():
     return str(int(time.time() * 1000))
 
 
+# two computers stand at the hub: a handle says who it is at both, a name would
+# be another person at each
+ON_DUTY, COLLEAGUE = "11" * 16, "22" * 16
+
+
 class Night:
     """One night at the life support hub."""
 
@@ -33,7 +38,7 @@ class Night:
         return command("glass", what, *args, "--note", "-", "--config", self.region.conf(node),
                        "--json", data=text.encode())
 
-    def open(self, actor="夜勤1", classes=ASKED, text=WHAT + "\n" + WHY, step_up=None,
+    def open(self, actor=ON_DUTY, classes=ASKED, text=WHAT + "\n" + WHY, step_up=None,
              reason="LIFE_SELF"):
         self.region.drop("b1-a", ".", "number", self.number.encode())
         return self.glass("open", "--person", "@" + self.region.path("b1-a", "number"),
@@ -68,7 +73,7 @@ def refused_openings(night):
             (("本人確認が古い", "an old second factor"), night.open(step_up=str(int(time.time() * 1000) - 600000)),
              "E-BTG-004"),
             (("60分より長く", "longer than an hour"), night.glass(
-                "open", "--person", "@" + night.region.path("b1-a", "number"), "--actor", "夜勤1",
+                "open", "--person", "@" + night.region.path("b1-a", "number"), "--actor", ON_DUTY,
                 "--reason", "LIFE_SELF", "--classes", "G_MED_MIN", "--minutes", "90",
                 "--step-up", now_ms()), "E-BTG-006")):
         story.hold(code_of(answer) == code, "開けない: %s(%s)" % (what[0], code),
@@ -96,7 +101,7 @@ def open_it(night):
 def ask_the_hospital(night, ref):
     story, region = night.story, night.region
     sent = region.send("b1-a", {
-        "type": "CARE_ASKED", "person": night.number, "case": night.case, "actor": "夜勤1",
+        "type": "CARE_ASKED", "person": night.number, "case": night.case, "actor": ON_DUTY,
         "to": [{"agency": "MI-4910100017", "purpose": "P_EMG"}],
         "body": {**identity(SABURO), "items": [*ASKED, "G_DX", "G_LEGAL"], "glass_ref": ref,
                  "contact_name": "夜間コーディネーター", "contact_phone": "000-0000-2001"}})
@@ -136,12 +141,12 @@ def answer_it(night, asked):
 def read_it(night, there):
     story, region = night.story, night.region
     node, d = there
-    shown = command("inbox", "show", d["delivery_id"], "--actor", "夜勤1", "--config",
+    shown = command("inbox", "show", d["delivery_id"], "--actor", ON_DUTY, "--config",
                     region.conf(node))
     story.hold(shown[0] == 0 and "ペニシリン" in shown[1],
                "開いた職員は、ハブに確かめてから読める", "who opened it reads it, after the hub was asked",
                str(shown))
-    other = command("inbox", "show", d["delivery_id"], "--actor", "夜勤2", "--config",
+    other = command("inbox", "show", d["delivery_id"], "--actor", COLLEAGUE, "--config",
                     region.conf(node))
     story.hold(other[0] != 0 and "ペニシリン" not in other[1] and code_of(other) == "E-NF-001",
                "同じ拠点のほかの職員には「該当なし」(E-NF-001)",
