@@ -129,6 +129,7 @@ layers:
 	@sh tests/check_layers.sh
 	@sh tests/check_wire.sh
 	@sh tests/check_faults.sh
+	@python3 -B tests/check_field.py
 
 check: all
 	@tests/check.sh $(MAKE)

@@ -195,6 +195,8 @@ json_t *delivery_json(const struct tsunagi_delivery *d)
     set(o, "purpose", text_json(m->purpose));
     set(o, "role", text_json(m->role));
     set(o, "basis", text_json(m->basis));
+    if (m->has_release_index)
+        set(o, "leaf_index", json_integer((json_int_t)m->release_index));
     set(o, "person_token", hex(m->has_person_token, m->person_token));
     set(o, "case_token", hex(m->has_case_token, m->case_token));
     set(o, "created_at", time_json(ev->header->created_ms));
@@ -508,6 +510,12 @@ void tsunagi_print(const struct tsunagi_delivery *d, FILE *out)
     time_jst(m->released_ms, when);
     print_text(out, "受渡し", when);
     print_text(out, "番号", id);
+    if (m->has_release_index) {
+        char leaf[24];
+        snprintf(leaf, sizeof(leaf), "%llu",
+                 (unsigned long long)m->release_index);
+        print_text(out, "記録の番号", leaf);
+    }
     print_token(out, "本人の符号", m->has_person_token, &m->person_token);
     print_token(out, "案件の符号", m->has_case_token, &m->case_token);
     print_rule(out);

@@ -100,7 +100,7 @@ const struct command COMMANDS[] = {
     {"config", "show", "[FILE]", 0, 1, "config dir",
      "効いている値をすべて見る", "show every effective value", cmd_config_show},
     {"config", "reload", "", 0, 0, "config dir json",
-     "登録と方針を読み直す", "read registry and policy again", cmd_config_reload},
+     "登録(機関・市町村・接続)を読み直す", "read the registry again", cmd_config_reload},
     {"backup", "create", "FILE", 1, 1, "config dir json",
      "保管庫の控えを取る", "copy the store through the hub", cmd_backup_create},
     {"help", "", "[COMMAND]", 0, 2, "man completion",

@@ -98,6 +98,7 @@ static void a_page_fits_a4_and_names_what_was_withheld(void **state)
                                       "女",
                                       "続柄:母",
                                       "静かな部屋で待つ。",
+                                      "記録の番号",
                                       "本人の符号",
                                       "01020300000000000000000000000000",
                                       "案件の符号",
