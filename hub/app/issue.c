@@ -196,8 +196,9 @@ enum err issue_event(struct hub *h, const struct issue *i,
         snprintf(r.purpose, sizeof(r.purpose), "%s", i->purpose);
         snprintf(r.wanted, sizeof(r.wanted), "%s",
                  i->role != NULL ? i->role : "");
-        step_release(&f, ev->schema, ev->variant, i->to, i->role, i->purpose,
-                     ev->present, h->now_ms, &r.decision);
+        struct question q = {ev->schema, ev->variant, i->to, i->role,
+                             i->purpose, ev->present, NULL};
+        step_again(&f, &q, h->now_ms, &r.decision);
         snprintf(r.role, sizeof(r.role), "%s", r.decision.role);
         r.why = r.decision.released != 0 ? ERR_OK : ERR_POL_NONE;
         e = issue_delivery(h, &s, &r);

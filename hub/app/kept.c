@@ -52,40 +52,25 @@ enum err kept_look_inside(const struct stored_event *ev, uint64_t *present,
 
 /* ---- decided again ---- */
 
-/* Core's decision, as of now, on what was kept; by reading or by releasing. */
-struct deciding {
-    const struct stored_event *ev;
-    const struct delivery *d;
-    const struct known *k;
-    const uint8_t *actor; /* who reads; NULL: a release */
-    const char *role;
-};
-
-static enum err decide(struct hub *h, const struct deciding *q,
+/* Core's decision as of now; q says for whom and why. */
+static enum err decide(struct hub *h, const struct stored_event *ev,
+                       const struct known *k, struct question *q,
                        struct decision *out)
 {
     struct facts f;
-    uint64_t present;
-    const char *variant;
-    const struct agency *to = registry_agency(h->registry, q->d->agency);
     const struct node *sender =
-        q->ev->hub_made ? NULL : registry_node(h->registry, q->ev->node);
-    const struct schema_message *m = schema_event(q->ev->type);
+        ev->hub_made ? NULL : registry_node(h->registry, ev->node);
     memset(out, 0, sizeof(*out));
-    enum err e = kept_look_inside(q->ev, &present, &variant);
+    q->type = schema_event(ev->type);
+    enum err e = kept_look_inside(ev, &q->present, &q->variant);
     if (e != ERR_OK)
         return e;
-    if (to == NULL || (sender == NULL && !q->ev->hub_made)) {
+    if (q->to == NULL || (sender == NULL && !ev->hub_made)) {
         out->error = ERR_NODE_UNKNOWN; /* a person should look (I-10) */
         return ERR_OK;
     }
-    known_facts(h, q->k, sender, &f);
-    if (q->actor != NULL)
-        step_read(&f, m, variant, to, q->role, q->d->purpose, present, q->actor,
-                  h->now_ms, out);
-    else
-        step_release(&f, m, variant, to, q->role, q->d->purpose, present,
-                     h->now_ms, out);
+    known_facts(h, k, sender, &f);
+    step_again(&f, q, h->now_ms, out);
     return ERR_OK;
 }
 
@@ -93,16 +78,22 @@ enum err decide_kept(struct hub *h, const struct stored_event *ev,
                      const struct delivery *d, const struct known *k,
                      struct decision *out)
 {
-    return decide(h, &(struct deciding){ev, d, k, NULL, d->wanted}, out);
+    struct question q = {.to = registry_agency(h->registry, d->agency),
+                         .role = d->wanted,
+                         .purpose = d->purpose};
+    return decide(h, ev, k, &q, out);
 }
 
 enum err decide_reading(struct hub *h, const struct stored_event *ev,
                         const struct delivery *d, const struct known *k,
-                        const uint8_t actor[16], const char *role,
+                        const uint8_t actor[ID_BYTES], const char *role,
                         struct decision *out)
 {
-    const char *as = role[0] != '\0' ? role : d->wanted;
-    return decide(h, &(struct deciding){ev, d, k, actor, as}, out);
+    struct question q = {.to = registry_agency(h->registry, d->agency),
+                         .role = role[0] != '\0' ? role : d->wanted,
+                         .purpose = d->purpose,
+                         .reader = actor};
+    return decide(h, ev, k, &q, out);
 }
 
 void decision_narrow(struct decision *d, uint64_t classes)

@@ -29,10 +29,10 @@ static const char *place_named(const struct places *p,
     return "";
 }
 
-const struct municipality *authority_place(const struct policy_function *fn,
-                                           const struct registry *r,
-                                           const struct places *p,
-                                           const struct agency *sender)
+/* The place a function speaks of: the first known of those it names. NULL:
+ * none is known, or it lies outside the table. */
+static const struct municipality *place_of(const struct policy_function *fn,
+                                           const struct authority_ask *ask)
 {
     const char *s = fn->place;
     for (size_t n;; s += n) {
@@ -40,9 +40,9 @@ const struct municipality *authority_place(const struct policy_function *fn,
         n = strcspn(s, " ");
         if (n == 0)
             return NULL;
-        const char *place = place_named(p, sender, s, n);
+        const char *place = place_named(ask->places, ask->sender, s, n);
         if (place[0] != '\0')
-            return registry_municipality(r, place);
+            return registry_municipality(ask->registry, place);
     }
 }
 
@@ -57,32 +57,31 @@ static bool acts(const struct policy_function *fn, const struct municipality *m,
            (m->kind == PLACE_PREFECTURE || agency_serves(a, m->muni5));
 }
 
-size_t authority_agencies(const struct policy *p, const struct registry *r,
-                          const struct places *places,
-                          const struct agency *sender, const char *event,
-                          const char *purpose, const char *role,
+static const struct policy_function *
+function_of(const struct authority_ask *ask)
+{
+    return policy_function(ask->policy, ask->event, ask->purpose, ask->role);
+}
+
+size_t authority_agencies(const struct authority_ask *ask,
                           const struct agency **out, size_t max)
 {
-    const struct policy_function *fn = policy_function(p, event, purpose, role);
-    const struct municipality *m =
-        fn == NULL ? NULL : authority_place(fn, r, places, sender);
-    size_t n = 0;
-    for (size_t i = 0; m != NULL && i < registry_agency_count(r); i++) {
-        const struct agency *a = registry_agency_at(r, i);
-        if (n < max && acts(fn, m, a, role))
+    const struct policy_function *fn = function_of(ask);
+    const struct municipality *m = fn == NULL ? NULL : place_of(fn, ask);
+    size_t n = 0, all = registry_agency_count(ask->registry);
+    for (size_t i = 0; m != NULL && i < all && n < max; i++) {
+        const struct agency *a = registry_agency_at(ask->registry, i);
+        if (acts(fn, m, a, ask->role))
             out[n++] = a;
     }
     return n;
 }
 
-bool authority_is(const struct policy *p, const struct registry *r,
-                  const struct places *places, const struct agency *sender,
-                  const char *event, const char *purpose, const char *role,
-                  const struct agency *a)
+bool authority_is(const struct authority_ask *ask, const struct agency *a)
 {
-    const struct policy_function *fn = policy_function(p, event, purpose, role);
+    const struct policy_function *fn = function_of(ask);
     if (fn == NULL)
         return true;
-    const struct municipality *m = authority_place(fn, r, places, sender);
-    return m != NULL && acts(fn, m, a, role);
+    const struct municipality *m = place_of(fn, ask);
+    return m != NULL && acts(fn, m, a, ask->role);
 }

@@ -14,23 +14,19 @@ struct places {
     char shikyu[6];   /* decides on benefits */
     char plan[6];     /* makes the support plan: the destination */
 };
-/* The place a function speaks of: the first known of those it names. NULL:
- * none is known, or it lies outside the table. */
-const struct municipality *authority_place(const struct policy_function *fn,
-                                           const struct registry *r,
-                                           const struct places *places,
-                                           const struct agency *sender);
+/* What is asked: who acts for this function. */
+struct authority_ask {
+    const struct policy *policy;
+    const struct registry *registry;
+    const struct places *places; /* of the person */
+    const struct agency *sender; /* NULL: an event of the hub's own */
+    const char *event, *purpose, *role;
+};
 /* The agencies with the role that act for the place the function means; 0 when
- * no function speaks of the three, the place is not known, or nobody acts.
- * sender: NULL for an event of the hub's own. */
-size_t authority_agencies(const struct policy *p, const struct registry *r,
-                          const struct places *places,
-                          const struct agency *sender, const char *event,
-                          const char *purpose, const char *role,
+ * no function speaks of event, purpose and role, when the place (the first
+ * known of those the function names) is not in the table, or nobody acts. */
+size_t authority_agencies(const struct authority_ask *ask,
                           const struct agency **out, size_t max);
 /* Whether a is one of them; true as well when no function speaks. */
-bool authority_is(const struct policy *p, const struct registry *r,
-                  const struct places *places, const struct agency *sender,
-                  const char *event, const char *purpose, const char *role,
-                  const struct agency *a);
+bool authority_is(const struct authority_ask *ask, const struct agency *a);
 #endif

@@ -154,9 +154,10 @@ static bool add_authority(const struct facts *f, const struct wish *w,
                           const char *event, struct effects *fx)
 {
     const struct agency *a[MAX_RECIPIENTS];
-    size_t n =
-        authority_agencies(f->policy, f->registry, &f->places, from_agency(f),
-                           event, w->purpose, w->role, a, NELEM(a));
+    struct authority_ask ask = {f->policy,      f->registry, &f->places,
+                                from_agency(f), event,       w->purpose,
+                                w->role};
+    size_t n = authority_agencies(&ask, a, NELEM(a));
     for (size_t i = 0; i < n; i++)
         add(fx, w, a[i]);
     return n > 0;
@@ -235,31 +236,22 @@ static bool supports(const struct facts *f, const Pb__CaseState *s,
 
 /* ---- decisions ---- */
 
-/* What is asked about one recipient. */
-struct question {
-    const struct schema_message *type;
-    const char *variant, *purpose, *role;
-    const struct agency *to;
-    uint64_t present;
-    const Pb__CaseState *state;
-    const uint8_t *reader; /* 16 bytes; NULL: nobody reads it yet */
-};
-
 /* Who acts: the sender, or for an event of the hub's own whoever runs the case
  * that it is about. */
-static const struct agency *acting(const struct facts *f,
-                                   const struct question *q)
+static const struct agency *acting(const struct facts *f)
 {
-    if (f->sender != NULL || q->state == NULL || q->state->owner == NULL)
+    if (f->sender != NULL || f->state == NULL || f->state->owner == NULL)
         return from_agency(f);
-    return registry_agency(f->registry, q->state->owner);
+    return registry_agency(f->registry, f->state->owner);
 }
 
 static bool responsible_as(const struct facts *f, const struct question *q,
                            const char *role)
 {
-    return authority_is(f->policy, f->registry, &f->places, acting(f, q),
-                        q->type->event_name, q->purpose, role, q->to);
+    struct authority_ask ask = {f->policy, f->registry,         &f->places,
+                                acting(f), q->type->event_name, q->purpose,
+                                role};
+    return authority_is(&ask, q->to);
 }
 
 /* The authority its function means. When no role is wanted, in every role for
@@ -275,10 +267,10 @@ static bool responsible(const struct facts *f, const struct question *q)
 }
 
 /* Pledged in an open meeting. */
-static bool in_session(const struct question *q)
+static bool in_session(const struct facts *f, const struct question *q)
 {
-    return q->state != NULL && !q->state->closed &&
-           case_pledged(q->state, q->to->code);
+    return f->state != NULL && !f->state->closed &&
+           case_pledged(f->state, q->to->code);
 }
 
 /* Facts that hold for some classes only. */
@@ -289,10 +281,10 @@ static void ask_sessions(const struct facts *f, const struct question *q,
         .event = q->type->event, .to = q->to->code, .reader = q->reader};
     if (f->sender != NULL)
         way.from = f->sender->agency->code;
-    if (in_session(q)) {
+    if (in_session(f, q)) {
         ask->predicates |= PRED_SESSION;
         ask->session_classes =
-            q->state->session_classes | class_bit(PB__DATA_CLASS__G_MEET);
+            f->state->session_classes | class_bit(PB__DATA_CLASS__G_MEET);
     }
     if (glass_between(f->glass, f->glass_count, &way, now_ms,
                       &ask->glass_classes) != NULL)
@@ -302,8 +294,8 @@ static void ask_sessions(const struct facts *f, const struct question *q,
 static unsigned predicates(const struct facts *f, const struct question *q,
                            uint64_t now_ms)
 {
-    const struct agency *from = acting(f, q), *to = q->to;
-    const Pb__CaseState *s = q->state;
+    const struct agency *from = acting(f), *to = q->to;
+    const Pb__CaseState *s = f->state;
     unsigned p = f->address_protected ? PRED_ADDRESS_PROTECTED : 0;
     if (s != NULL && s->chosen != NULL && strcmp(s->chosen, to->code) == 0)
         p |= PRED_CHOSEN;
@@ -426,49 +418,28 @@ static bool wants_person(const struct facts *f, const struct event *e,
 void route_decide(const struct facts *f, const struct event *e, uint64_t now_ms,
                   struct effects *fx)
 {
-    const Pb__CaseState *s = fx->state != NULL ? fx->state : f->state;
+    struct facts then = *f; /* with the case as it will be */
     bool reached = false, person = false;
+    if (fx->state != NULL)
+        then.state = fx->state;
     for (size_t i = 0; i < fx->to_count; i++) {
         struct recipient *r = &fx->to[i];
+        struct question q = {e->schema,  e->variant, r->agency, r->role,
+                             r->purpose, e->present, NULL};
         if (r->agency != NULL)
-            decide_one(f,
-                       &(struct question){e->schema, e->variant, r->purpose,
-                                          r->role, r->agency, e->present, s,
-                                          NULL},
-                       now_ms, r);
+            decide_one(&then, &q, now_ms, r);
         reached = reached || r->why == ERR_OK;
         person = person || wants_person(f, e, r);
     }
     fx->park = person && !reached;
 }
 
-static void decide_kept(const struct facts *f, const struct question *q,
-                        uint64_t now_ms, struct decision *out)
+void step_again(const struct facts *f, const struct question *q,
+                uint64_t now_ms, struct decision *out)
 {
     decide(f, q, now_ms, out);
     if (out->released != 0 && header_hidden(f, q->type, out->role))
         deny(out);
-}
-
-void step_release(const struct facts *f, const struct schema_message *m,
-                  const char *variant, const struct agency *to,
-                  const char *role, const char *purpose, uint64_t present,
-                  uint64_t now_ms, struct decision *out)
-{
-    struct question q = {m,  variant, purpose,  role,
-                         to, present, f->state, NULL};
-    decide_kept(f, &q, now_ms, out);
-}
-
-void step_read(const struct facts *f, const struct schema_message *m,
-               const char *variant, const struct agency *to, const char *role,
-               const char *purpose, uint64_t present, const uint8_t *actor,
-               uint64_t now_ms, struct decision *out)
-{
-    static const uint8_t NOBODY[ID_BYTES];
-    struct question q = {m,  variant, purpose,  role,
-                         to, present, f->state, actor != NULL ? actor : NOBODY};
-    decide_kept(f, &q, now_ms, out);
 }
 
 void route_again(const struct policy *p, const struct policy_ask *ask,

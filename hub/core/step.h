@@ -128,17 +128,20 @@ void step_deadline(const struct facts *f, enum deadline_kind kind,
                    struct effects *out);
 void effects_fini(struct effects *fx);
 
-/* The same decision again when a delivery is released. f->sender is the node
- * the event came from, NULL when the event is the hub's own. */
-void step_release(const struct facts *f, const struct schema_message *m,
-                  const char *variant, const struct agency *to,
-                  const char *role, const char *purpose, uint64_t present,
-                  uint64_t now_ms, struct decision *out);
-/* And when a person of the recipient reads it: as step_release, but what was
- * opened by break-glass only for the one who opened it (actor: 16 bytes, NULL:
- * nobody named). */
-void step_read(const struct facts *f, const struct schema_message *m,
-               const char *variant, const struct agency *to, const char *role,
-               const char *purpose, uint64_t present, const uint8_t *actor,
-               uint64_t now_ms, struct decision *out);
+/* What is asked about one recipient of an event. */
+struct question {
+    const struct schema_message *type;
+    const char *variant; /* "" when it has none */
+    const struct agency *to;
+    const char *role; /* that is wanted; "" or NULL: any it has */
+    const char *purpose;
+    uint64_t present; /* classes with content */
+    /* A person of the recipient who reads it (16 bytes): what was opened by
+     * break-glass is for the one who opened it. NULL: it is released. */
+    const uint8_t *reader;
+};
+/* The same decision again, when a delivery is released or read. f->sender is
+ * the node the event came from, NULL when the event is the hub's own. */
+void step_again(const struct facts *f, const struct question *q,
+                uint64_t now_ms, struct decision *out);
 #endif

@@ -25,8 +25,9 @@ static const char *meant(const char *from, const struct places *p,
     const struct agency *a[8];
     const struct agency *sender =
         from != NULL ? registry_agency(w->registry, code_of(from)) : NULL;
-    return named(a, authority_agencies(w->policy, w->registry, p, sender, event,
-                                       purpose, role, a, NELEM(a)));
+    struct authority_ask ask = {w->policy, w->registry, p,   sender,
+                                event,     purpose,     role};
+    return named(a, authority_agencies(&ask, a, NELEM(a)));
 }
 
 /* ---- the matrix: function by kind of local government ---- */
@@ -120,9 +121,12 @@ static void the_routing_follows_the_function_not_the_address(void **state)
 static bool is(const char *who, const struct places *p, const char *event,
                const char *role)
 {
-    return authority_is(
-        w->policy, w->registry, p, registry_agency(w->registry, code_of("H1")),
-        event, "P_PD", role, registry_agency(w->registry, code_of(who)));
+    struct authority_ask ask = {
+        w->policy, w->registry,
+        p,         registry_agency(w->registry, code_of("H1")),
+        event,     "P_PD",
+        role};
+    return authority_is(&ask, registry_agency(w->registry, code_of(who)));
 }
 
 static void responsible_is_whom_the_function_means(void **state)

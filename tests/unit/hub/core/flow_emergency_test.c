@@ -422,8 +422,10 @@ static void check_late_releases(void)
     for (size_t i = 0; i < NELEM(offer); i++) {
         struct decision d;
         const char *code = code_of(offer[i].name);
-        step_release(&f, m, "", registry_agency(w->registry, code), "R_SHORT",
-                     "P_EMG", m->class_mask, w->now, &d);
+        step_again(&f,
+                   &(struct question){m, "", registry_agency(w->registry, code),
+                                      "R_SHORT", "P_EMG", m->class_mask, NULL},
+                   w->now, &d);
         bool chosen =
             w->state->chosen != NULL && strcmp(w->state->chosen, code) == 0;
         assert_int_equal((d.released & ~HARMLESS) != 0, chosen);

@@ -303,9 +303,12 @@ static void after_the_end_nothing_of_it_may_be_had(void **state)
     SHOW("M1", k, "K1");
     for (int closed = 0; closed < 2; closed++) {
         struct facts f = world_facts(w, "M1");
-        step_release(&f, schema_event(PAPERS), "MT_106",
-                     registry_agency(w->registry, code_of("K1")), "R_KIKAN",
-                     "P_M106", USUAL, w->now, &d);
+        step_again(
+            &f,
+            &(struct question){schema_event(PAPERS), "MT_106",
+                               registry_agency(w->registry, code_of("K1")),
+                               "R_KIKAN", "P_M106", USUAL, NULL},
+            w->now, &d);
         assert_int_equal(d.released != 0, closed == 0);
         say("M1", HELD, k);
         say("M1", CLOSED, 0);

@@ -206,10 +206,14 @@ static void an_event_without_a_stand_in_stays_away_from_them(void **state)
     world_reset(w);
     const struct agency *o1 = registry_agency(w->registry, code_of("O1"));
     struct facts f = world_facts(w, "H1");
-    step_release(&f, m, "", o1, "", "P_TRA", m->class_mask, NOW, &d);
+    step_again(&f,
+               &(struct question){m, "", o1, "", "P_TRA", m->class_mask, NULL},
+               NOW, &d);
     assert_int_equal(d.error, ERR_POL_NONE);
     f = world_facts(w, "N1"); /* visiting nurses are no hospital */
-    step_release(&f, m, "", o1, "", "P_TRA", m->class_mask, NOW, &d);
+    step_again(&f,
+               &(struct question){m, "", o1, "", "P_TRA", m->class_mask, NULL},
+               NOW, &d);
     assert_int_equal(d.released, class_bit(PB__DATA_CLASS__G_META));
 }
 
@@ -224,15 +228,22 @@ static void release_hides_the_hospital_too(void **state)
     world_consent(w, "P_TRA", "O1");
     struct facts f = world_facts(w, "H1");
     const struct agency *o1 = registry_agency(w->registry, code_of("O1"));
-    step_release(&f, m, "", o1, "R_HOUSING", "P_TRA", m->class_mask, NOW, &d);
+    step_again(&f,
+               &(struct question){m, "", o1, "R_HOUSING", "P_TRA",
+                                  m->class_mask, NULL},
+               NOW, &d);
     assert_int_equal(d.released, 0);
     assert_int_equal(d.error, ERR_POL_NONE);
-    step_release(&f, planned, "", o1, "R_HOUSING", "P_TRA",
-                 planned->class_mask, NOW, &d);
+    step_again(&f,
+               &(struct question){planned, "", o1, "R_HOUSING", "P_TRA",
+                                  planned->class_mask, NULL},
+               NOW, &d);
     assert_int_equal(d.released, 0);
     f.sender = NULL; /* the hub's own */
-    step_release(&f, own, "", o1, "R_HOUSING", "P_TRA", own->class_mask, NOW,
-                 &d);
+    step_again(&f,
+               &(struct question){own, "", o1, "R_HOUSING", "P_TRA",
+                                  own->class_mask, NULL},
+               NOW, &d);
     assert_int_equal(d.released, class_bit(PB__DATA_CLASS__G_ID) |
                                      class_bit(PB__DATA_CLASS__G_HOUSING));
 }

@@ -506,11 +506,17 @@ static void release_follows_consent_as_it_is_then(void **state)
     struct grant *g = world_consent(w, "P_TRA", "P1");
     const struct agency *p1 = registry_agency(w->registry, code_of("P1"));
     struct facts f = world_facts(w, "H1");
-    step_release(&f, m, "", p1, "R_PLAN", "P_TRA", m->class_mask, NOW, &d);
+    step_again(
+        &f,
+        &(struct question){m, "", p1, "R_PLAN", "P_TRA", m->class_mask, NULL},
+        NOW, &d);
     assert_true(d.released & class_bit(PB__DATA_CLASS__G_ID));
     assert_false(d.released & class_bit(PB__DATA_CLASS__G_DX));
     g->withdrawn = true; /* I-3 */
-    step_release(&f, m, "", p1, "R_PLAN", "P_TRA", m->class_mask, NOW, &d);
+    step_again(
+        &f,
+        &(struct question){m, "", p1, "R_PLAN", "P_TRA", m->class_mask, NULL},
+        NOW, &d);
     assert_int_equal(d.released, 0);
 }
 
