@@ -174,6 +174,7 @@ def sc01(story):
                "base centre")
     stay.form(("sc01_consent.csv", "同意書"))
     stay.receipts("CONSENT_GIVEN")
+    stay.message("adt_a01.hl7")  # the admission itself was not agreed to
     stay.form(("filing.csv", "入院届"), ("introduction.csv", "紹介"))
     intro = region.wait_delivery("p1", "COMMUNITY_PROVIDER_INTRODUCED", stay.before["p1"])
     answer(region, "p1", intro, "INTRO_ANSWERED",
