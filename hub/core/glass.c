@@ -93,10 +93,24 @@ bool glass_relied_on(const struct policy *p, const struct decision *d)
 
 /* ---- the text ---- */
 
+/* Blanks, and what makes no mark on a page: it would make a reason long, or
+ * another one, without saying anything. */
 static bool is_blank(uint32_t u)
 {
-    return u == ' ' || u == '\t' || u == '\n' || u == '\r' || u == 0x3000 ||
-           u == 0xa0;
+    static const struct {
+        uint32_t first, last;
+    } UNSEEN[] = {{0, 0x20},         {0x7f, 0xa0},       {0xad, 0xad},
+                  {0x34f, 0x34f},    {0x61c, 0x61c},     {0x115f, 0x1160},
+                  {0x1680, 0x1680},  {0x17b4, 0x17b5},   {0x180b, 0x180f},
+                  {0x2000, 0x200f},  {0x2028, 0x202f},   {0x205f, 0x206f},
+                  {0x2800, 0x2800},  {0x3000, 0x3000},   {0x3164, 0x3164},
+                  {0xfe00, 0xfe0f},  {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
+                  {0xfff0, 0xfffb},  {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
+                  {0xe0000, 0xe0fff}};
+    for (size_t i = 0; i < NELEM(UNSEEN); i++)
+        if (UNSEEN[i].first <= u && u <= UNSEEN[i].last)
+            return true;
+    return false;
 }
 
 enum err glass_text_key(struct slice utf8, struct buf *out)

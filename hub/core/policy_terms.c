@@ -14,12 +14,21 @@
  *     or `-`. The first row that speaks of event, purpose and role decides. */
 #include "hub/core/policy_load.h"
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
-static const char *const NEEDED[] = {
-    "minutes",         "extensions",       "step_up_minutes",
-    "text_characters", "texts_compared",   "review_hours",
-    "consent_longest", "consent_reminder", "paper_after_oral",
+/* What this program asks for, and how loose a pack may make it: stricter it may
+ * be. At most an hour with one extension, a fresh second factor, a reason in
+ * words, a review within three days; a consent for two years. */
+static const struct {
+    const char *name;
+    int64_t least, most;
+} NEEDED[] = {
+    {"minutes", 1, 60},          {"extensions", 0, 1},
+    {"step_up_minutes", 1, 5},   {"text_characters", 20, 1000},
+    {"texts_compared", 5, 5},    {"review_hours", 1, 72},
+    {"consent_longest", 1, 731}, {"consent_reminder", 0, 731},
+    {"paper_after_oral", 0, 31},
 };
 static const char *const PLACES[] = {"sender", "resident", "present", "shikyu",
                                      "plan"};
@@ -103,13 +112,19 @@ void load_retention(struct load *l)
 void load_check_terms(struct load *l)
 {
     for (size_t i = 0; i < NELEM(NEEDED); i++) {
-        if (policy_limit(l->p, NEEDED[i]) >= 0)
+        int64_t value = policy_limit(l->p, NEEDED[i].name);
+        if (value >= NEEDED[i].least && value <= NEEDED[i].most)
             continue;
         l->faults++;
-        buf_addf(l->why, "%s, %s: error %s: %s is missing\n",
+        buf_addf(l->why, "%s, %s: error %s: %s ",
                  POLICY_FILE_NAMES[POLICY_BREAKGLASS],
                  POLICY_FILE_NAMES[POLICY_RETENTION], err_code(ERR_POL_INVALID),
-                 NEEDED[i]);
+                 NEEDED[i].name);
+        if (value < 0)
+            buf_adds(l->why, "is missing\n");
+        else
+            buf_addf(l->why, "must be %" PRId64 " to %" PRId64 "\n",
+                     NEEDED[i].least, NEEDED[i].most);
     }
 }
 

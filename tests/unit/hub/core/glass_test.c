@@ -160,6 +160,13 @@ static void blanks(struct opening *o)
     o->b.text =
         (char *)(uintptr_t) "緊急　　　　　　　　　　　　　　　　　　　　";
 }
+static void unseen(struct opening *o)
+{
+    o->b.text = (char *)(uintptr_t) "緊急"
+                                    "\u200b\u200b\u200b\u200b\u200b\u200b"
+                                    "\u200d\u2060\ufeff\u3164\u00ad\u2800"
+                                    "\u2003\u202e\ufe0f\u180e\u2028\u115f";
+}
 static void no_text(struct opening *o)
 {
     o->b.text = NULL;
@@ -250,6 +257,7 @@ static const struct {
     {"E-BTG-003 nineteen characters", "B1", nineteen, ERR_GLASS_TEXT},
     {"twenty characters are enough", "B1", twenty, ERR_OK},
     {"E-BTG-003 blanks are no characters", "B1", blanks, ERR_GLASS_TEXT},
+    {"E-BTG-003 what nobody sees is no character", "B1", unseen, ERR_GLASS_TEXT},
     {"E-BTG-003 the last text again", "B1", said_last, ERR_GLASS_TEXT},
     {"E-BTG-003 the fifth text back again", "B1", said_five_ago, ERR_GLASS_TEXT},
     {"a text not among the last five", "B1", said_otherwise, ERR_OK},
@@ -645,6 +653,7 @@ static void blanks_and_forms_make_no_other_text(void **state)
     } CASES[] = {
         {"薬が分からない", " 薬が\n分から　ない ", true},
         {"ガス", "\u30ab\u3099ス", true}, /* composed and not */
+        {"薬が分からない", "薬が\u200b分から\ufeffない", true},
         {"薬が分からない", "薬は分からない", false},
     };
     (void)state;

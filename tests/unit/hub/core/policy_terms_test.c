@@ -165,6 +165,55 @@ static void a_number_that_is_missing_is_a_fault(void **state)
     pack_fini(&k);
 }
 
+static const struct {
+    const char *name, *from, *to;
+    bool valid;
+} BOUNDS[] = {
+    /* clang-format off */
+    {"an hour", "minutes\tl\tl\t60", "minutes\tl\tl\t60", true},
+    {"less than an hour", "minutes\tl\tl\t60", "minutes\tl\tl\t15", true},
+    {"open for longer", "minutes\tl\tl\t60", "minutes\tl\tl\t61", false},
+    {"open for no time", "minutes\tl\tl\t60", "minutes\tl\tl\t0", false},
+    {"never extended", "extensions\tl\tl\t1", "extensions\tl\tl\t0", true},
+    {"extended twice", "extensions\tl\tl\t1", "extensions\tl\tl\t2", false},
+    {"an old second factor", "step_up_minutes\tl\tl\t5", "step_up_minutes\tl\tl\t6", false},
+    {"few words", "text_characters\tl\tl\t20", "text_characters\tl\tl\t19", false},
+    {"the same words again", "texts_compared\tl\tl\t5", "texts_compared\tl\tl\t4", false},
+    {"a late review", "review_hours\tl\tl\t72", "review_hours\tl\tl\t73", false},
+    {"a consent for three years", "consent_longest\tl\tl\t731", "consent_longest\tl\tl\t732", false},
+    {"a consent of a year", "consent_longest\tl\tl\t731", "consent_longest\tl\tl\t365", true},
+}; /* clang-format on */
+
+/* A pack may be stricter; no approval makes a break-glass an open door. */
+static void a_term_beyond_its_bound_is_no_pack(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NELEM(BOUNDS); i++) {
+        struct pack k = {0};
+        struct buf why = {0};
+        struct policy *p = NULL;
+        pack_small(&k, "");
+        for (int f = POLICY_BREAKGLASS; f <= POLICY_RETENTION; f++) {
+            char *old = strdup((char *)k.file[f].p);
+            char *at = strstr(old, BOUNDS[i].from);
+            if (at != NULL) {
+                buf_reset(&k.file[f]);
+                buf_add(&k.file[f], old, (size_t)(at - old));
+                buf_adds(&k.file[f], BOUNDS[i].to);
+                buf_adds(&k.file[f], at + strlen(BOUNDS[i].from));
+            }
+            free(old);
+        }
+        enum err e = pack_parse(&k, &p, &why);
+        if (e != (BOUNDS[i].valid ? ERR_OK : ERR_POL_INVALID))
+            fail_msg("%s: %s %s", BOUNDS[i].name, err_code(e),
+                     why.p == NULL ? "" : (const char *)why.p);
+        policy_free(&p);
+        buf_fini(&why);
+        pack_fini(&k);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +222,7 @@ int main(void)
         cmocka_unit_test(a_function_says_whose_place_counts_and_who_acts),
         cmocka_unit_test(the_first_row_that_speaks_decides),
         cmocka_unit_test(terms_with_a_fault_are_no_pack),
+        cmocka_unit_test(a_term_beyond_its_bound_is_no_pack),
         cmocka_unit_test(a_number_that_is_missing_is_a_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
