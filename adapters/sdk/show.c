@@ -150,10 +150,11 @@ static enum err give(struct tsunagi_host *h, struct id id, uint64_t classes,
     return e == ERR_OK ? spool_commit(h->spool) : e;
 }
 
-/* Nobody answered: not a refusal. */
+/* Nobody answered: not a refusal. Too many questions of our own (ERR_BUSY) are
+ * none of the hub's doing, and would be a way around it. */
 static bool away(enum err e, const Pb__Answer *m)
 {
-    return m == NULL && (e == ERR_OK || e == ERR_UNREACHABLE || e == ERR_BUSY);
+    return m == NULL && (e == ERR_OK || e == ERR_UNREACHABLE);
 }
 
 enum err show_answer(struct tsunagi_host *h, struct id id, enum err e,

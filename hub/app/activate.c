@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* A pack on its way into force. */
 struct candidate {
@@ -41,9 +42,14 @@ static enum err read_file(const char *folder, const char *name, struct buf *out,
                           struct buf *why)
 {
     struct buf path = {0};
+    struct stat st;
     buf_addf(&path, "%s/%s", folder, name);
-    enum err e =
-        path.failed ? ERR_NOMEM : file_read((char *)path.p, PACK_FILE_MAX, out);
+    enum err e = path.failed ? ERR_NOMEM : ERR_OK;
+    /* a pipe would stop the hub until somebody writes to it */
+    if (e == ERR_OK && stat((char *)path.p, &st) == 0 && !S_ISREG(st.st_mode))
+        e = ERR_IO;
+    if (e == ERR_OK)
+        e = file_read((char *)path.p, PACK_FILE_MAX, out);
     if (e != ERR_OK)
         buf_addf(why, "%s/%s: %s\n", folder, name, err_en(e));
     buf_fini(&path);

@@ -87,10 +87,21 @@ static struct grant_terms terms(const struct facts *f, uint64_t now_ms)
     };
 }
 
+/* Every decision about a person looks at all that was said, so there is an end
+ * to it; a no has room when nothing else has. */
+#define ENTRIES_MAX 1000
+static bool no_room(const struct facts *f, const struct grant *g)
+{
+    return f->grant_count >=
+           (g->kind == GRANT_REFUSED ? 2 * ENTRIES_MAX : ENTRIES_MAX);
+}
+
 /* Into the register, when its words are known. */
 static void enter(const struct facts *f, enum err e, struct effects *fx)
 {
     fx->refuse = e == ERR_OK ? check_words(f, &fx->grant) : e;
+    if (fx->refuse == ERR_OK && no_room(f, &fx->grant))
+        fx->refuse = ERR_LIM_REGISTER;
     if (fx->refuse == ERR_OK)
         fx->grant_change = GRANT_ADD;
 }

@@ -136,6 +136,22 @@ static void without_the_hub_the_lease_stands_in_and_it_is_said(void **state)
     node_answer_fini(&a);
 }
 
+/* Who asks so much that no question goes out has not asked. */
+static void too_many_questions_are_no_way_around_the_hub(void **state)
+{
+    struct peer *p = *state;
+    struct link *k;
+    assert_int_equal(node_serve(p->s), ERR_OK);
+    arrive(p);
+    k = p->s->host.link;
+    for (size_t n = k->ask_count; n < ASKS_MAX; n++)
+        k->ask[k->ask_count++].done = NULL;
+    struct node_answer a = show(p, ACTOR, NULL, NULL);
+    assert_int_equal(a.code, ERR_BUSY);
+    assert_int_equal(json_object_size(a.json), 0);
+    node_answer_fini(&a);
+}
+
 static void what_was_called_back_is_not_opened(void **state)
 {
     struct peer *p = *state;
@@ -166,6 +182,7 @@ int main(void)
         CASE(nobody_opens_without_saying_who),
         CASE(the_configuration_may_say_who),
         CASE(without_the_hub_the_lease_stands_in_and_it_is_said),
+        CASE(too_many_questions_are_no_way_around_the_hub),
         CASE(what_was_called_back_is_not_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,6 +84,17 @@ static void an_unsigned_folder_is_refused(void **state)
     free(path);
 }
 
+/* The hub waits for no pipe. */
+static void a_folder_with_a_pipe_is_refused(void **state)
+{
+    struct region *r = *state;
+    char *path = region_path(r, "policy/rules.tsv");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    refused(r, "E-IO-001", "rules.tsv");
+    free(path);
+}
+
 static void an_older_version_is_refused(void **state)
 {
     struct region *r = *state;
@@ -260,6 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         REGION_TEST(one_signature_alone_is_refused),
         REGION_TEST(an_unsigned_folder_is_refused),
+        REGION_TEST(a_folder_with_a_pipe_is_refused),
         REGION_TEST(an_older_version_is_refused),
         REGION_TEST(bad_tables_change_nothing),
         REGION_TEST(an_activation_says_who_approved_what),

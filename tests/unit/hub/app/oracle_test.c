@@ -180,6 +180,39 @@ static void questions_have_a_rate(void **state)
     assert_true(count_leaves(r, PB__LEAF_KIND__READ) <= 6);
 }
 
+/* Every decision about a person looks at all entries: nobody may make so many
+ * that the hub stands still. A no has room when a consent has none. */
+static void a_register_has_an_end(void **state)
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1");
+    struct store *st = r->hub->store;
+    Pb__ConsentRefused no = PB__CONSENT_REFUSED__INIT;
+    struct grant g = {.kind = GRANT_GIVEN, .leaf = 1, .to_count = 1};
+    uint8_t token[16];
+    struct sent s;
+    struct id id;
+    bool found;
+    assert_string_equal(give(h1, "person", "yes", C1, "P_TRA"), "");
+    token_of(token, "person");
+    assert_int_equal(
+        store_token_find(st, h1->agency, TOKEN_PERSON, token, &found, &id),
+        ERR_OK);
+    snprintf(g.purpose, sizeof(g.purpose), "P_TRA");
+    snprintf(g.to[0].agency, sizeof(g.to[0].agency), C1);
+    assert_int_equal(store_begin(st), ERR_OK);
+    for (uint16_t i = 1; i < 1000; i++) {
+        memcpy(g.ref, &i, sizeof(i));
+        assert_int_equal(store_grant_add(st, id, &g), ERR_OK);
+    }
+    assert_int_equal(store_commit(st), ERR_OK);
+    assert_string_equal(give(h1, "person", "more", C1, "P_TRA"), "E-LIM-002");
+    no.purpose = (char *)(uintptr_t) "P_TRA";
+    sent(&s, h1, "CONSENT_REFUSED", &no.base, "person", NULL);
+    assert_string_equal(post(h1, &s), "");
+    assert_string_equal(withdraw(h1, "person", NULL), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +220,7 @@ int main(void)
         REGION_TEST(whom_a_consent_names_is_not_found_by_a_wish),
         REGION_TEST(where_a_person_lives_is_not_found_by_a_wish),
         REGION_TEST(questions_have_a_rate),
+        REGION_TEST(a_register_has_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
