@@ -4,7 +4,8 @@
  * The page is 76 columns wide (East Asian characters count two), which fits
  * A4 at ten points. Labels come from the schemas. Kinds of data that were held
  * back inside the recipient's ceiling are named at the end; beyond the ceiling
- * nothing tells withheld from absent, so nothing is said. */
+ * nothing tells withheld from absent, so nothing is said. What break-glass
+ * opened for one person is left out of every view but that person's. */
 #include "adapters/sdk/delivery.h"
 #include "adapters/sdk/verify.h"
 #include "proto/base/date.h"
@@ -29,6 +30,7 @@ struct given {
 struct tsunagi_delivery {
     struct verified v;
     char id[ID_TEXT];
+    uint64_t opened; /* classes left out: for who opened break-glass */
     char *json;
     struct given **given; /* head of the list; apart, as views are const */
 };
@@ -53,17 +55,24 @@ static enum err fill(struct tsunagi_delivery *d, struct slice packed)
     return d->json != NULL && d->given != NULL ? ERR_OK : ERR_NOMEM;
 }
 
-enum err delivery_open(struct slice packed, struct tsunagi_delivery **out)
+static enum err open_without(struct slice packed, uint64_t opened,
+                             struct tsunagi_delivery **out)
 {
     *out = NULL;
     struct tsunagi_delivery *d = calloc(1, sizeof(*d));
     if (d == NULL)
         return ERR_NOMEM;
+    d->opened = opened;
     enum err e = fill(d, packed);
     if (e != ERR_OK)
         delivery_close(&d);
     *out = d;
     return e;
+}
+
+enum err delivery_open(struct slice packed, struct tsunagi_delivery **out)
+{
+    return open_without(packed, 0, out);
 }
 
 /* A delivery without a part is a delivery: each part stands for itself. */
@@ -98,6 +107,47 @@ enum err delivery_open_for(struct slice packed, uint64_t classes,
     enum err e = keep_classes(packed, classes, &less);
     if (e == ERR_OK)
         e = delivery_open(buf_slice(&less), out);
+    buf_fini(&less);
+    return e;
+}
+
+/* Those of its classes that the leaf of its release calls opened: by someone
+ * of this agency, but for a question, which the asking agency's opened. */
+static enum err opened_classes(const struct tsunagi_delivery *d,
+                               uint64_t *classes)
+{
+    const Pb__Delivery *m = message(d);
+    ProtobufCMessage *leaf = NULL;
+    *classes = 0;
+    if (d->v.event->schema->event == EVENT_CARE_ASKED)
+        return ERR_OK;
+    enum err e =
+        unpack(&pb__audit_leaf__descriptor, pb_slice(m->release_leaf), &leaf);
+    if (e != ERR_OK)
+        return e;
+    for (size_t i = 0; i < m->n_part; i++)
+        *classes |= class_bit(m->part[i]->cls);
+    *classes &= ((const Pb__AuditLeaf *)leaf)->glass &
+                ~class_bit(PB__DATA_CLASS__G_META);
+    unpack_free(&leaf);
+    return ERR_OK;
+}
+
+enum err delivery_open_shared(struct slice packed,
+                              struct tsunagi_delivery **out)
+{
+    uint64_t opened;
+    struct buf less = {0};
+    enum err e = delivery_open(packed, out);
+    if (e == ERR_OK)
+        e = opened_classes(*out, &opened);
+    if (e == ERR_OK && opened == 0)
+        return ERR_OK;
+    delivery_close(out);
+    if (e == ERR_OK)
+        e = keep_classes(packed, ~opened, &less);
+    if (e == ERR_OK)
+        e = open_without(buf_slice(&less), opened, out);
     buf_fini(&less);
     return e;
 }
@@ -202,6 +252,8 @@ json_t *delivery_json(const struct tsunagi_delivery *d)
     set(o, "created_at", time_json(ev->header->created_ms));
     set(o, "released_at", time_json(m->released_ms));
     set(o, "withheld", withheld(m->withheld));
+    if (d->opened != 0)
+        set(o, "for_opener", withheld(d->opened));
     set(o, "body", json_from_message(ev->body));
     return o;
 }
@@ -480,7 +532,7 @@ static void print_body(const ProtobufCMessage *m, FILE *out)
     }
 }
 
-static void print_withheld(uint64_t mask, FILE *out)
+static void print_classes(const char *label, uint64_t mask, FILE *out)
 {
     struct buf b = {0};
     for (unsigned c = 1; c < CLASS_MAX; c++)
@@ -488,7 +540,7 @@ static void print_withheld(uint64_t mask, FILE *out)
             buf_addf(&b, "%s%s", b.n > 0 ? "、" : "", class_ja(c));
     if (b.n > 0) {
         print_rule(out);
-        print_line(out, "渡されない情報", buf_slice(&b));
+        print_line(out, label, buf_slice(&b));
     }
     buf_fini(&b);
 }
@@ -520,5 +572,8 @@ void tsunagi_print(const struct tsunagi_delivery *d, FILE *out)
     print_token(out, "案件の符号", m->has_case_token, &m->case_token);
     print_rule(out);
     print_body(ev->body, out);
-    print_withheld(m->withheld, out);
+    print_classes("渡されない情報", m->withheld, out);
+    print_classes("緊急閲覧の情報", d->opened, out);
+    if (d->opened != 0)
+        print_text(out, "読み方", "開いた職員だけが、tsunagi inbox show で");
 }

@@ -8,6 +8,11 @@
 /* Opens a stored, packed Delivery. delivery_close frees. */
 enum err delivery_open(struct slice packed,
                        struct tsunagi_delivery **out) MUST_CHECK;
+/* The same without what break-glass opened: that is for the one person who
+ * opened it, so no module and no program may have it (the hub is asked, and
+ * show.c opens). JSON and page say what was left out. */
+enum err delivery_open_shared(struct slice packed,
+                              struct tsunagi_delivery **out) MUST_CHECK;
 /* The same with no more than these classes of it. */
 enum err delivery_open_for(struct slice packed, uint64_t classes,
                            struct tsunagi_delivery **out) MUST_CHECK;

@@ -246,7 +246,7 @@ static json_t *content_json(const struct spool_in *d)
     struct tsunagi_delivery *v = NULL;
     json_t *o = NULL;
     if (d->delivery.n > 0 &&
-        delivery_open(buf_slice(&d->delivery), &v) == ERR_OK)
+        delivery_open_shared(buf_slice(&d->delivery), &v) == ERR_OK)
         o = delivery_json(v);
     delivery_close(&v);
     return o;

@@ -291,7 +291,7 @@ static bool offer(struct tsunagi_host *h, const struct spool_in *d)
     struct tsunagi_delivery *v = NULL;
     if (d->delivery.n == 0)
         return true; /* erased meanwhile: nothing is left to hand over */
-    enum err e = delivery_open(buf_slice(&d->delivery), &v);
+    enum err e = delivery_open_shared(buf_slice(&d->delivery), &v);
     tsunagi_code c =
         e == ERR_OK ? h->module->on_delivery(h->self, v) : err_code(e);
     delivery_close(&v);

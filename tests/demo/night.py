@@ -131,10 +131,17 @@ def answer_it(night, asked):
     if why:
         raise Broken(why)
     there = night.at_the_hub("CARE_ANSWERED")
-    story.hold(there and WORDS.held(there[1]) == {"G_META", "G_MED_MIN", "G_PHYS_MIN"},
+    story.hold(there and WORDS.held(there[1]) == {"G_META"} and
+               there[1].get("for_opener") == ASKED,
+               "答えの中身は、拠点のフォルダーにも機械にも出ない(開いた職員だけのもの)",
+               "what it says reaches no folder and no program there: it is for the one who opened",
+               str(there))
+    seen = json.loads(must("inbox", "show", there[1]["delivery_id"], "--actor", ON_DUTY, "--json",
+                           "--config", region.conf(there[0])))
+    story.hold(WORDS.held(seen) == {"G_META", "G_MED_MIN", "G_PHYS_MIN"},
                "拠点に届いたのは、薬の要点と身体面の注意だけ。尋ねた病名と入院形態は返らない",
                "the answer holds medication and physical precautions; diagnosis and legal status, "
-               "though asked, are not in it", str(there))
+               "though asked, are not in it", str(seen))
     return there
 
 

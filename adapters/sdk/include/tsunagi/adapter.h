@@ -9,7 +9,8 @@
  * submit it. When submit returns 0 the event is on this machine's disk, and
  * only then may the source be acknowledged. The hub's answer comes later, to
  * `on_receipt`. Receiving: `on_delivery` gets an event already verified and
- * stored; returning 0 means the agency has it. */
+ * stored; returning 0 means the agency has it. What one member of staff opened
+ * by break-glass is not in it. */
 #ifndef TSUNAGI_ADAPTER_H
 #define TSUNAGI_ADAPTER_H
 #include <stdbool.h>
@@ -52,7 +53,8 @@ tsunagi_code tsunagi_set(struct tsunagi_draft *d, const char *field,
 /* The whole body at once, as JSON. */
 tsunagi_code tsunagi_set_json(struct tsunagi_draft *d, const char *json);
 /* Whom it is about, by this agency's own numbers (never sent: a keyed token
- * is; a My Number is refused at submit). case_key: what belongs together, "admission 0000123456 2026-04-01". */
+ * is; a My Number is refused at submit). case_key: what belongs together,
+ * "admission 0000123456 2026-04-01". */
 void tsunagi_person(struct tsunagi_draft *d, const char *local_id);
 void tsunagi_case(struct tsunagi_draft *d, const char *case_key);
 /* Or by tokens that came with a delivery (32 hex digits). */

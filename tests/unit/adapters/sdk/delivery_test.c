@@ -5,23 +5,31 @@
 #include "tests/unit/adapters/sdk/hubside.h"
 #include "tsunagi/adapter.h"
 
-static struct tsunagi_delivery *one(void)
+/* As it lies in the spool; glass: what the leaf calls opened. */
+static void stored(uint64_t glass, struct buf *bytes)
 {
     struct hubside h;
-    struct buf packed = {0}, bytes = {0};
+    struct buf packed = {0};
     struct checkpoint head = {.size = 0};
     struct verified v;
-    struct tsunagi_delivery *d;
     hubside_init(&h);
+    h.glass = glass;
     hubside_delivery(&h, HONEST, 0, &packed, &head);
     assert_int_equal(verify_delivery(buf_slice(&packed), US, h.hub.pub.sign,
-                                     &head, &bytes, &v),
+                                     &head, bytes, &v),
                      ERR_OK);
     verified_close(&v);
-    assert_int_equal(delivery_open(buf_slice(&bytes), &d), ERR_OK);
     buf_fini(&packed);
-    buf_fini(&bytes);
     hubside_fini(&h);
+}
+
+static struct tsunagi_delivery *one(void)
+{
+    struct buf bytes = {0};
+    struct tsunagi_delivery *d;
+    stored(0, &bytes);
+    assert_int_equal(delivery_open(buf_slice(&bytes), &d), ERR_OK);
+    buf_fini(&bytes);
     return d;
 }
 
@@ -117,11 +125,62 @@ static void a_page_fits_a4_and_names_what_was_withheld(void **state)
     delivery_close(&d);
 }
 
+static char *page_of(const struct tsunagi_delivery *d)
+{
+    char *page = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&page, &n);
+    tsunagi_print(d, f);
+    fclose(f);
+    return page;
+}
+
+static void what_break_glass_opened_reaches_no_module(void **state)
+{
+    (void)state;
+    struct buf bytes = {0};
+    struct tsunagi_delivery *d;
+    stored(class_bit(PB__DATA_CLASS__G_CRISIS) |
+               class_bit(PB__DATA_CLASS__G_META),
+           &bytes);
+    assert_int_equal(delivery_open_shared(buf_slice(&bytes), &d), ERR_OK);
+    char *page = page_of(d);
+    assert_null(strstr(page, "静かな部屋"));
+    assert_null(strstr(tsunagi_delivery_json(d), "静かな部屋"));
+    assert_non_null(strstr(page, "tsunagi inbox show"));
+    assert_non_null(
+        strstr(tsunagi_delivery_json(d), "\"for_opener\":[\"G_CRISIS\"]"));
+    assert_string_equal(tsunagi_get(d, "name.kanji"), "仮名美咲");
+    free(page);
+    delivery_close(&d);
+    /* who asked the hub first gets it */
+    assert_int_equal(delivery_open_for(buf_slice(&bytes), UINT64_MAX, &d),
+                     ERR_OK);
+    assert_non_null(strstr(tsunagi_delivery_json(d), "静かな部屋"));
+    delivery_close(&d);
+    buf_fini(&bytes);
+}
+
+static void without_break_glass_nothing_is_left_out(void **state)
+{
+    (void)state;
+    struct buf bytes = {0};
+    struct tsunagi_delivery *d;
+    stored(0, &bytes);
+    assert_int_equal(delivery_open_shared(buf_slice(&bytes), &d), ERR_OK);
+    assert_non_null(strstr(tsunagi_delivery_json(d), "静かな部屋"));
+    assert_null(strstr(tsunagi_delivery_json(d), "for_opener"));
+    delivery_close(&d);
+    buf_fini(&bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_field_is_text_with_labels),
         cmocka_unit_test(json_has_the_promised_keys),
+        cmocka_unit_test(what_break_glass_opened_reaches_no_module),
+        cmocka_unit_test(without_break_glass_nothing_is_left_out),
         cmocka_unit_test(a_page_fits_a4_and_names_what_was_withheld),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

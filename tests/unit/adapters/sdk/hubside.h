@@ -53,6 +53,7 @@ struct hubside {
     struct node_keys hub, log, sender, us;
     struct buf event; /* packed Event of the sender */
     uint8_t delivery_id[16];
+    uint64_t glass; /* classes that the leaf calls opened */
 };
 
 static inline ProtobufCMessage *body_of(const char *type, const char *json)
@@ -172,6 +173,8 @@ static inline void hubside_leaf(const struct hubside *h, enum tamper t,
         l.released &= ~class_bit(PB__DATA_CLASS__G_ID);
     l.header_sha256 = pb_borrow(slice_of(sha, 32));
     l.sender_key_id = pb_borrow(slice_of(key_id, 8));
+    l.has_glass = h->glass != 0;
+    l.glass = h->glass;
     assert_int_equal(pack(&l.base, out), ERR_OK);
 }
 
