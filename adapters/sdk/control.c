@@ -122,9 +122,9 @@ static enum err pack_answer(const struct node_answer *a, struct buf *b)
     char *text = json_dumps(a->json, JSON_COMPACT);
     if (text == NULL)
         return ERR_NOMEM;
-    m.code = (char *)(uintptr_t)err_code(a->code);
-    m.text_ja = (char *)(uintptr_t)(a->code != ERR_OK ? err_ja(a->code) : "");
-    m.text_en = (char *)(uintptr_t)(a->code != ERR_OK ? err_en(a->code) : "");
+    m.code = pb_text(err_code(a->code));
+    m.text_ja = pb_text(a->code != ERR_OK ? err_ja(a->code) : "");
+    m.text_en = pb_text(a->code != ERR_OK ? err_en(a->code) : "");
     m.json = text;
     enum err e = pack(&m.base, b);
     free(text);

@@ -184,7 +184,7 @@ static void add_to(struct tsunagi_draft *d, struct wanted w)
 /* For borrowed text in a struct whose members are char *. */
 static char *lend(const char *s)
 {
-    return (char *)(uintptr_t)s;
+    return pb_text(s);
 }
 
 void tsunagi_to(struct tsunagi_draft *d, const char *agency, const char *role,

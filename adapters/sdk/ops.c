@@ -95,11 +95,11 @@ void op_ask(const char *what, const struct node_arg *args, size_t n,
 {
     assert(n <= OP_ARGS_MAX);
     pb__ask__init(out);
-    out->what = (char *)(uintptr_t)what;
+    out->what = pb_text(what);
     for (size_t i = 0; i < n; i++) {
         pb__ask_argument__init(&arg[i]);
-        arg[i].key = (char *)(uintptr_t)args[i].key;
-        arg[i].value = (char *)(uintptr_t)args[i].value;
+        arg[i].key = pb_text(args[i].key);
+        arg[i].value = pb_text(args[i].value);
         ptrs[i] = &arg[i];
     }
     out->n_arg = n;

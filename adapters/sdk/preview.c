@@ -4,6 +4,7 @@
  * wishes are told. */
 #include "adapters/sdk/preview.h"
 #include "adapters/sdk/ops.h"
+#include "proto/wire/unpack.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@ static char *next(struct preview *p, const char *key)
 {
     size_t i = p->ask.n_arg++;
     pb__ask_argument__init(&p->arg[i]);
-    p->arg[i].key = (char *)(uintptr_t)key;
+    p->arg[i].key = pb_text(key);
     p->arg[i].value = p->value[i];
     p->args[i] = &p->arg[i];
     return p->value[i];
@@ -47,7 +48,7 @@ static void fill(struct preview *p, const struct event *ev)
     const Pb__Routing *r = ev->routing;
     memset(p, 0, sizeof(*p));
     pb__ask__init(&p->ask);
-    p->ask.what = (char *)(uintptr_t) "preview";
+    p->ask.what = pb_text("preview");
     p->ask.arg = p->args;
     snprintf(next(p, "type"), sizeof(p->value[0]), "%s",
              ev->schema->event_name);

@@ -11,6 +11,7 @@
 #include "adapters/sdk/ops.h"
 #include "proto/base/clock.h"
 #include "proto/wire/json.h"
+#include "proto/wire/unpack.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,11 +59,11 @@ static void fill_ask(struct show *w)
     pb__ask__init(&w->ask);
     for (size_t i = 0; i < NELEM(KEY); i++) {
         pb__ask_argument__init(&w->arg[i]);
-        w->arg[i].key = (char *)(uintptr_t)KEY[i];
+        w->arg[i].key = pb_text(KEY[i]);
         w->arg[i].value = VALUE[i];
         w->args[i] = &w->arg[i];
     }
-    w->ask.what = (char *)(uintptr_t) "read";
+    w->ask.what = pb_text("read");
     w->ask.n_arg = NELEM(KEY);
     w->ask.arg = w->args;
 }

@@ -19,8 +19,8 @@ static enum err leaf_delivered(struct hub *h, const struct delivery *d,
     l.event_id = (ProtobufCBinaryData){ID_BYTES, ev.event_id.b};
     l.signature = ack->signature;
     l.detail_sha256 = body->sha256;
-    l.peer = (char *)(uintptr_t)d->agency;
-    l.node = (char *)(uintptr_t)d->node;
+    l.peer = pb_text(d->agency);
+    l.node = pb_text(d->node);
     l.n_ref = 1;
     l.ref = &ref;
     e = leaf_subject(h, ev.person, &l, handle);
@@ -80,12 +80,12 @@ static enum err leaf_recalled(struct hub *h, const struct delivery *d,
     Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__RECALL);
     uint8_t handle[16];
     uint64_t ref[2] = {d->release_leaf, d->recall_leaf}, index;
-    l.phase = (char *)(uintptr_t) "ANSWER";
-    l.peer = (char *)(uintptr_t)d->agency;
-    l.node = (char *)(uintptr_t)node->pub.node;
+    l.phase = pb_text("ANSWER");
+    l.peer = pb_text(d->agency);
+    l.node = pb_text(node->pub.node);
     l.has_signature = 1;
     l.signature = ack->signature;
-    l.reason = (char *)(uintptr_t)word;
+    l.reason = pb_text(word);
     l.n_ref = 2;
     l.ref = ref;
     enum err e = leaf_subject(h, d->person, &l, handle);

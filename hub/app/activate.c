@@ -146,10 +146,8 @@ static enum err leaf_activation(struct hub *h, const struct candidate *c,
     l.approved_by = list;
     l.has_policy_version = l.has_policy_digest = l.has_detail_sha256 = 1;
     l.policy_version = c->manifest.version;
-    l.policy_digest = (ProtobufCBinaryData){
-        32, (uint8_t *)(uintptr_t)policy_digest(c->policy)};
-    l.detail_sha256 =
-        (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)c->manifest.digest};
+    l.policy_digest = pb_borrow(slice_of(policy_digest(c->policy), 32));
+    l.detail_sha256 = pb_borrow(slice_of(c->manifest.digest, 32));
     return store_leaf(h->store, &l, index);
 }
 

@@ -15,25 +15,23 @@ enum err arrival_leaf(struct hub *h, struct arrival *a, enum err why)
     Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__INGEST);
     uint8_t handle[16], key_id[8];
     l.has_event_id = l.has_header_sha256 = l.has_type = l.has_outcome = 1;
-    l.event_id = (ProtobufCBinaryData){ID_BYTES,
-                                       (uint8_t *)(uintptr_t)a->ev->event_id.b};
+    l.event_id = pb_borrow(slice_of(a->ev->event_id.b, ID_BYTES));
     l.header_sha256 = (ProtobufCBinaryData){32, a->ev->header_sha256};
     l.type = a->ev->header->type;
-    l.node = (char *)(uintptr_t)a->node->pub.node;
+    l.node = pb_text(a->node->pub.node);
     l.outcome = why == ERR_OK;
     /* of a length that nobody has checked yet */
     l.has_signature = a->ev->msg->signature.len == SIGNATURE_BYTES;
     if (l.has_signature)
         l.signature = a->ev->msg->signature;
     l.has_schema_digest = 1;
-    l.schema_digest =
-        (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)SCHEMA_DIGEST};
+    l.schema_digest = pb_borrow(slice_of(SCHEMA_DIGEST, 32));
     token_make(a->node->pub.sign, "key-id", SLICE_NONE, handle);
     memcpy(key_id, handle, sizeof(key_id));
     l.has_sender_key_id = 1;
     l.sender_key_id = (ProtobufCBinaryData){sizeof(key_id), key_id};
     if (why != ERR_OK)
-        l.reason = (char *)(uintptr_t)err_code(why);
+        l.reason = pb_text(err_code(why));
     enum err e = ERR_OK;
     if (why == ERR_OK) {
         l.n_commitment = a->ev->header->n_commitment;
@@ -51,14 +49,13 @@ static enum err leaf_person(struct hub *h, struct arrival *a, Pb__LeafKind kind,
     Pb__AuditLeaf l = leaf_new(h, kind);
     uint8_t handle[16];
     l.has_event_id = 1;
-    l.event_id = (ProtobufCBinaryData){ID_BYTES,
-                                       (uint8_t *)(uintptr_t)a->ev->event_id.b};
-    l.node = (char *)(uintptr_t)a->node->pub.node;
+    l.event_id = pb_borrow(slice_of(a->ev->event_id.b, ID_BYTES));
+    l.node = pb_text(a->node->pub.node);
     l.n_ref = 1;
     l.ref = &a->leaf;
     l.n_consent = consents;
     l.consent = consent;
-    l.purpose = (char *)(uintptr_t)purpose;
+    l.purpose = pb_text(purpose);
     enum err e = leaf_subject(h, a->known.person, &l, handle);
     return e != ERR_OK ? e : store_leaf(h->store, &l, index);
 }

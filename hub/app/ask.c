@@ -24,7 +24,7 @@ bool ask_number(const Pb__Ask *a, const char *key, uint64_t *out)
     return note_number(slice_str(ask_argument(a, key)), out);
 }
 
-void ask_add_classes(uint64_t classes, struct buf *json)
+void ask_add_classes(struct buf *json, uint64_t classes)
 {
     const char *comma = "";
     buf_adds(json, "[");
@@ -36,11 +36,17 @@ void ask_add_classes(uint64_t classes, struct buf *json)
     buf_adds(json, "]");
 }
 
-static void add_time(struct buf *j, uint64_t ms)
+void ask_add_text(struct buf *json, const char *key, const char *text)
+{
+    buf_addf(json, ",\"%s\":", key);
+    buf_add_json(json, text);
+}
+
+void ask_add_time(struct buf *json, const char *key, uint64_t ms)
 {
     char text[TIME_TEXT];
     time_jst(ms, text);
-    buf_add_json(j, text);
+    ask_add_text(json, key, text);
 }
 
 static void add_id(struct buf *j, struct id id)
@@ -86,8 +92,7 @@ static bool add_late(void *ctx, const struct recall *r)
     buf_addf(l->j, "%s{\"no\":%" PRIu64 ",\"node\":", l->n++ > 0 ? "," : "",
              r->no);
     buf_add_json(l->j, r->node);
-    buf_adds(l->j, ",\"since\":");
-    add_time(l->j, r->at_ms);
+    ask_add_time(l->j, "since", r->at_ms);
     buf_adds(l->j, "}");
     return true;
 }
@@ -114,11 +119,10 @@ static enum err ask_status(struct hub *h, const Pb__Ask *a, struct buf *j)
     enum err e = store_counts(h->store, &c);
     if (e != ERR_OK)
         return e;
-    buf_addf(j, "{\"schema\":\"tsunagi.status/1\",\"version\":\"%s\",\"time\":",
+    buf_addf(j, "{\"schema\":\"tsunagi.status/1\",\"version\":\"%s\"",
              TSUNAGI_VERSION);
-    add_time(j, h->now_ms);
-    buf_adds(j, ",\"started\":");
-    add_time(j, h->started_ms);
+    ask_add_time(j, "time", h->now_ms);
+    ask_add_time(j, "started", h->started_ms);
     buf_addf(j,
              ",\"origin\":\"%s\",\"leaves\":%" PRIu64 ",\"events\":%" PRIu64
              ",\"waiting_urgent\":%" PRIu64 ",\"waiting_normal\":%" PRIu64
@@ -126,8 +130,7 @@ static enum err ask_status(struct hub *h, const Pb__Ask *a, struct buf *j)
              h->config.origin, c.leaves, c.events, c.queued[LANE_URGENT],
              c.queued[LANE_NORMAL], c.parked);
     if (c.oldest_queued_ms > 0) {
-        buf_adds(j, ",\"oldest_waiting\":");
-        add_time(j, c.oldest_queued_ms);
+        ask_add_time(j, "oldest_waiting", c.oldest_queued_ms);
     }
     buf_addf(j,
              ",\"accepted\":%" PRIu64 ",\"refused\":%" PRIu64
@@ -157,16 +160,12 @@ static void add_case(struct buf *j, struct id id, const Pb__CaseState *s)
 {
     buf_adds(j, "{\"case\":");
     add_id(j, id);
-    buf_adds(j, ",\"flow\":");
-    buf_add_json(j, s->flow != NULL ? s->flow : "");
-    buf_adds(j, ",\"state\":");
-    buf_add_json(j, s->state != NULL ? s->state : "");
+    ask_add_text(j, "flow", s->flow != NULL ? s->flow : "");
+    ask_add_text(j, "state", s->state != NULL ? s->state : "");
     buf_addf(j, ",\"version\":%" PRIu64 ",\"owner\":", s->version);
     buf_add_json(j, s->owner != NULL ? s->owner : "");
-    buf_adds(j, ",\"opened\":");
-    add_time(j, s->opened_ms);
-    buf_adds(j, ",\"chosen\":");
-    buf_add_json(j, s->chosen != NULL ? s->chosen : "");
+    ask_add_time(j, "opened", s->opened_ms);
+    ask_add_text(j, "chosen", s->chosen != NULL ? s->chosen : "");
     buf_adds(j, ",\"parties\":[");
     for (size_t i = 0; i < s->n_party; i++) {
         buf_adds(j, i > 0 ? "," : "");
@@ -223,8 +222,7 @@ static bool list_parked(void *ctx, const struct parked *p)
              "\"code\":\"%s\",\"text_ja\":",
              l->n > 0 ? "," : "", p->id, p->node, p->agency, p->code);
     buf_add_json(l->j, err_ja(err_from_code(p->code)));
-    buf_adds(l->j, ",\"at\":");
-    add_time(l->j, p->at_ms);
+    ask_add_time(l->j, "at", p->at_ms);
     buf_adds(l->j, "}");
     return ++l->n < l->limit;
 }
@@ -259,8 +257,7 @@ static enum err ask_checkpoint(struct hub *h, const Pb__Ask *a, struct buf *j)
     checkpoint_vkey(h->config.origin, h->log_keys.pub.sign, &vkey);
     buf_adds(j, "{\"schema\":\"tsunagi.audit-checkpoint/1\",\"note\":");
     buf_add_json(j, h->note.n > 0 ? (const char *)h->note.p : "");
-    buf_adds(j, ",\"vkey\":");
-    buf_add_json(j, (const char *)vkey.p);
+    ask_add_text(j, "vkey", (const char *)vkey.p);
     buf_adds(j, "}");
     buf_fini(&vkey);
     return ERR_OK;
@@ -421,9 +418,9 @@ static enum err leaf_asked(struct hub *h, Pb__LeafKind kind, const char *what,
     if (!turn_begin(h))
         return h->broken;
     sha256(question, hash);
-    l.phase = (char *)(uintptr_t) "READ";
-    l.node = (char *)(uintptr_t)HUB_NODE;
-    l.reason = (char *)(uintptr_t)what;
+    l.phase = pb_text("READ");
+    l.node = pb_text(HUB_NODE);
+    l.reason = pb_text(what);
     l.has_detail_sha256 = l.has_outcome = 1;
     l.detail_sha256 = (ProtobufCBinaryData){sizeof(hash), hash};
     l.outcome = answered == ERR_OK;
@@ -484,9 +481,9 @@ static void answer(struct hub *h, struct slice body, struct peer *p,
         turn_broken(h, e);
     Pb__Answer r = PB__ANSWER__INIT;
     if (e != ERR_OK) {
-        r.code = (char *)(uintptr_t)err_code(e);
-        r.text_ja = (char *)(uintptr_t)err_ja(e);
-        r.text_en = (char *)(uintptr_t)err_en(e);
+        r.code = pb_text(err_code(e));
+        r.text_ja = pb_text(err_ja(e));
+        r.text_en = pb_text(err_en(e));
     }
     if (e == ERR_OK || ask_says_why(&json)) /* else perhaps half an answer */
         r.json = (char *)json.p;

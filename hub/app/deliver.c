@@ -66,7 +66,7 @@ static enum err pack_delivery(struct hub *h, struct outgoing *o,
     d.event_header = pb_borrow(buf_slice(&o->event.header));
     d.event_signature = pb_borrow(buf_slice(&o->event.signature));
     d.has_sender_key = d.has_withheld = d.has_release_leaf = 1;
-    d.sender_key = (ProtobufCBinaryData){KEY_BYTES, (uint8_t *)(uintptr_t)key};
+    d.sender_key = pb_borrow(slice_of(key, KEY_BYTES));
     d.n_part = released_parts(o, (const Pb__Event *)m, parts);
     d.part = parts;
     d.withheld = o->withheld;
@@ -81,7 +81,7 @@ static enum err pack_delivery(struct hub *h, struct outgoing *o,
     d.purpose = o->d.purpose;
     d.role = o->d.role;
     d.agency = o->d.agency;
-    d.basis = (char *)(uintptr_t)o->basis;
+    d.basis = pb_text(o->basis);
     d.release_leaf = pb_borrow(buf_slice(&o->leaf));
     d.has_release_index = d.has_released_ms = 1;
     d.release_index = o->d.release_leaf;

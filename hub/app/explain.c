@@ -170,12 +170,6 @@ static void add_way(const struct explaining *x, unsigned cls, struct buf *j)
 
 /* ---- one class ---- */
 
-static void add_text(const char *key, const char *text, struct buf *j)
-{
-    buf_addf(j, ",\"%s\":", key);
-    buf_add_json(j, text);
-}
-
 /* What an event of this type may hold of a class; who wrote nothing there
  * passes nothing. Content is not looked at. */
 static void add_fields(const struct explaining *x, unsigned cls, bool ja,
@@ -203,16 +197,16 @@ static void add_class(const struct explaining *x, unsigned cls, struct buf *j)
         policy_rule_at(p, v->rule, &r);
     buf_addf(j, "{\"class\":\"%s\",\"passes\":%s", class_name(cls),
              v->permit ? "true" : "false");
-    add_text("label_ja", class_ja(cls), j);
-    add_text("label_en", class_en(cls), j);
+    ask_add_text(j, "label_ja", class_ja(cls));
+    ask_add_text(j, "label_en", class_en(cls));
     add_fields(x, cls, true, j);
     add_fields(x, cls, false, j);
-    add_text("rule", policy_rule_id(p, v->rule), j);
-    add_text("row", policy_rule_row(p, v->rule), j);
-    add_text("basis", v->basis, j);
-    add_text("article", policy_article(p, v->basis), j);
-    add_text("ja", r.ja, j);
-    add_text("en", r.en, j);
+    ask_add_text(j, "rule", policy_rule_id(p, v->rule));
+    ask_add_text(j, "row", policy_rule_row(p, v->rule));
+    ask_add_text(j, "basis", v->basis);
+    ask_add_text(j, "article", policy_article(p, v->basis));
+    ask_add_text(j, "ja", r.ja);
+    ask_add_text(j, "en", r.en);
     if (!v->permit)
         add_way(x, cls, j);
     buf_adds(j, "}");
@@ -240,7 +234,7 @@ static enum err add_decision(struct explaining *x, struct buf *j)
         return e;
     buf_adds(j, "{\"purpose\":");
     buf_add_json(j, x->purpose);
-    add_text("role", x->d.role, j);
+    ask_add_text(j, "role", x->d.role);
     add_labels(x, "purpose", x->purpose, j);
     add_labels(x, "role", x->d.role, j);
     buf_adds(j, ",\"classes\":[");
@@ -326,11 +320,11 @@ enum err ask_explain(struct hub *h, const Pb__Ask *a, struct buf *j)
     if (e == ERR_OK) {
         buf_addf(j, "{\"schema\":\"tsunagi.explain/1\",\"event\":\"%s\"",
                  schema_event(x.event.type)->event_name);
-        add_text("event_ja", schema_event(x.event.type)->ja, j);
-        add_text("event_en", schema_event(x.event.type)->en, j);
-        add_text("variant", x.variant, j);
-        add_text("to", x.to->code, j);
-        add_text("name", x.to->name_ja, j);
+        ask_add_text(j, "event_ja", schema_event(x.event.type)->ja);
+        ask_add_text(j, "event_en", schema_event(x.event.type)->en);
+        ask_add_text(j, "variant", x.variant);
+        ask_add_text(j, "to", x.to->code);
+        ask_add_text(j, "name", x.to->name_ja);
         buf_adds(j, ",\"decisions\":[");
         e = x.purpose[0] != '\0' ? add_decision(&x, j) : add_wishes(&x, j);
         buf_adds(j, "]}");

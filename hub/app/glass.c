@@ -6,6 +6,7 @@
  * compared by a hash keyed with the hub's own secret, so that neither a copy
  * of the store nor the log lets anybody guess one. */
 #include "hub/app/hub.h"
+#include "proto/wire/unpack.h"
 #include "tsunagi/v1/emergency.pb-c.h"
 #include "tsunagi/v1/glass.pb-c.h"
 #include <inttypes.h>
@@ -13,14 +14,9 @@
 
 #define TEXT_KEY "glass-text"
 
-static char *borrow(const char *s)
-{
-    return (char *)(uintptr_t)s;
-}
-
 static ProtobufCBinaryData bytes16(const uint8_t *p)
 {
-    return (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)p};
+    return pb_borrow(slice_of(p, ID_BYTES));
 }
 
 /* ---- facts ---- */
@@ -87,9 +83,7 @@ enum err glass_facts(struct hub *h, const struct event *e, struct id person,
 
 static const char *verdict_name(enum glass_verdict v)
 {
-    const ProtobufCEnumValue *e = protobuf_c_enum_descriptor_get_value(
-        &pb__glass_verdict__descriptor, (int)v);
-    return e != NULL ? e->name : "";
+    return schema_enum_name(&pb__glass_verdict__descriptor, (int32_t)v);
 }
 
 /* What a leaf of this change says besides its subject and its references. */
@@ -104,11 +98,11 @@ static Pb__AuditLeaf describe(const struct hub *h, enum glass_change change,
         [GLASS_OVERDUE] = PB__LEAF_KIND__REVIEW,
     };
     Pb__AuditLeaf l = leaf_new(h, KIND[change]);
-    l.peer = borrow(g->agency);
-    l.role = borrow(g->role);
-    l.reason = borrow(change == GLASS_REVIEW    ? verdict_name(g->verdict)
-                      : change == GLASS_OVERDUE ? "OVERDUE"
-                                                : g->reason);
+    l.peer = pb_text(g->agency);
+    l.role = pb_text(g->role);
+    l.reason = pb_text(change == GLASS_REVIEW    ? verdict_name(g->verdict)
+                       : change == GLASS_OVERDUE ? "OVERDUE"
+                                                 : g->reason);
     l.has_glass = l.has_valid_until_ms = 1;
     l.glass = g->classes;
     l.valid_until_ms = g->until_ms;
@@ -126,7 +120,7 @@ enum err glass_apply(struct hub *h, struct id person, const struct event *e,
     if (id_is_zero(person))
         return ERR_EVT_TOKEN;
     Pb__AuditLeaf l = describe(h, fx->glass_change, g);
-    l.node = borrow(node);
+    l.node = pb_text(node);
     l.ref = ref;
     l.n_ref = fx->glass_change == GLASS_OPEN ? 1 : 2;
     if (e != NULL) {
@@ -172,8 +166,8 @@ const ProtobufCMessage *glass_notice(const struct glass *g, bool overdue,
     b->has_glass_ref = b->has_opened_ms = b->has_until_ms = 1;
     b->has_review_due_ms = b->has_extended = b->has_overdue = 1;
     b->glass_ref = bytes16(g->ref);
-    b->agency = borrow(g->agency);
-    b->role = borrow(g->role);
+    b->agency = pb_text(g->agency);
+    b->role = pb_text(g->role);
     b->has_reason = reason != NULL;
     if (reason != NULL)
         b->reason = (Pb__BreakGlassReason)reason->value;
@@ -185,9 +179,7 @@ const ProtobufCMessage *glass_notice(const struct glass *g, bool overdue,
     b->has_verdict = g->verdict != GLASS_UNREVIEWED;
     b->verdict = (Pb__GlassVerdict)g->verdict;
     b->classes = n->classes;
-    for (unsigned c = 1; c < CLASS_MAX; c++)
-        if ((g->classes & class_bit(c)) != 0)
-            n->classes[b->n_classes++] = (Pb__DataClass)c;
+    b->n_classes = class_list(g->classes, n->classes);
     return &b->base;
 }
 
@@ -216,26 +208,6 @@ struct listing {
 };
 #define LIST_MAX 500
 
-static void add_time(struct buf *j, const char *key, uint64_t ms)
-{
-    char text[TIME_TEXT];
-    time_jst(ms, text);
-    buf_addf(j, ",\"%s\":", key);
-    buf_add_json(j, text);
-}
-
-static void add_classes(struct buf *j, uint64_t classes)
-{
-    const char *comma = "";
-    buf_adds(j, ",\"classes\":[");
-    for (unsigned c = 1; c < CLASS_MAX; c++)
-        if ((classes & class_bit(c)) != 0) {
-            buf_addf(j, "%s\"%s\"", comma, class_name(c));
-            comma = ",";
-        }
-    buf_adds(j, "]");
-}
-
 /* By the number of its leaf: its ref would let anybody review it. */
 static bool list_one(void *ctx, const struct glass *g)
 {
@@ -248,10 +220,11 @@ static bool list_one(void *ctx, const struct glass *g)
              g->extended ? "true" : "false",
              g->verdict != GLASS_UNREVIEWED ? verdict_name(g->verdict) : "",
              g->reviewer);
-    add_time(l->j, "opened", g->opened_ms);
-    add_time(l->j, "until", g->until_ms);
-    add_time(l->j, "review_due", g->review_due_ms);
-    add_classes(l->j, g->classes);
+    ask_add_time(l->j, "opened", g->opened_ms);
+    ask_add_time(l->j, "until", g->until_ms);
+    ask_add_time(l->j, "review_due", g->review_due_ms);
+    buf_adds(l->j, ",\"classes\":");
+    ask_add_classes(l->j, g->classes);
     buf_adds(l->j, "}");
     return ++l->n < LIST_MAX;
 }

@@ -345,8 +345,11 @@ enum err policy_of_pack(const struct stored_policy *p, struct policy **out,
 const char *ask_argument(const Pb__Ask *a, const char *key);
 /* The same as a number; false when it is none. */
 bool ask_number(const Pb__Ask *a, const char *key, uint64_t *out);
-/* Appends a list of class names. */
-void ask_add_classes(uint64_t classes, struct buf *json);
+/* Append a list of class names; and ,"key":"text" and ,"key":"time in Japan".
+ */
+void ask_add_classes(struct buf *json, uint64_t classes);
+void ask_add_text(struct buf *json, const char *key, const char *text);
+void ask_add_time(struct buf *json, const char *key, uint64_t ms);
 /* Appends {"why": ...}, which goes with the code of a refusal. */
 void ask_why(const struct buf *why, struct buf *json);
 bool ask_says_why(const struct buf *json);

@@ -243,8 +243,8 @@ static enum err keep_malformed(struct hub *h, const struct node *node,
     Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__LEAF_PARKED);
     struct store_counts counts;
     uint64_t index;
-    l.node = (char *)(uintptr_t)node->pub.node;
-    l.reason = (char *)(uintptr_t)err_code(why);
+    l.node = pb_text(node->pub.node);
+    l.reason = pb_text(err_code(why));
     enum err e = store_leaf(h->store, &l, &index);
     if (e == ERR_OK)
         e = store_counts(h->store, &counts);

@@ -22,14 +22,13 @@ static enum err leaf_route(struct hub *h, const struct stored_event *e,
     uint64_t ref[2] = {e->ingest_leaf};
     const char *to = r->agency != NULL ? r->agency->code : NULL;
     const struct glass *g = glass_behind(h, k, e, to, NULL, &r->decision);
-    l.phase = (char *)(uintptr_t) "ROUTE";
+    l.phase = pb_text("ROUTE");
     l.has_event_id = l.has_type = 1;
-    l.event_id =
-        (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)e->event_id.b};
+    l.event_id = pb_borrow(slice_of(e->event_id.b, ID_BYTES));
     l.type = e->type;
-    l.peer = (char *)(uintptr_t)to;
-    l.purpose = (char *)(uintptr_t)r->purpose;
-    l.role = (char *)(uintptr_t)r->role;
+    l.peer = pb_text(to);
+    l.purpose = pb_text(r->purpose);
+    l.role = pb_text(r->role);
     l.n_ref = 1;
     l.ref = ref;
     if (g != NULL)
@@ -38,7 +37,7 @@ static enum err leaf_route(struct hub *h, const struct stored_event *e,
     if (r->why != ERR_OK) {
         l.outcome = 0;
         l.released = 0;
-        l.reason = (char *)(uintptr_t)err_code(r->why);
+        l.reason = pb_text(err_code(r->why));
     }
     enum err err = leaf_subject(h, e->person, &l, handle);
     return err != ERR_OK ? err : store_leaf(h->store, &l, index);
@@ -156,13 +155,11 @@ static enum err keep_own(struct hub *h, const struct issue *i,
     uint8_t handle[16];
     uint64_t cites = i->cites;
     l.has_event_id = l.has_header_sha256 = l.has_type = l.has_outcome = 1;
-    l.event_id =
-        (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)ev->event_id.b};
-    l.header_sha256 =
-        (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)ev->header_sha256};
+    l.event_id = pb_borrow(slice_of(ev->event_id.b, ID_BYTES));
+    l.header_sha256 = pb_borrow(slice_of(ev->header_sha256, 32));
     l.type = i->type;
     l.outcome = 1;
-    l.node = (char *)(uintptr_t)HUB_NODE;
+    l.node = pb_text(HUB_NODE);
     l.n_ref = 1;
     l.ref = &cites;
     l.n_commitment = ev->header->n_commitment;

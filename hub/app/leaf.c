@@ -1,11 +1,7 @@
 /* leaf.c - entries of the log: codes, handles and hashes, never text (I-11). */
 #include "hub/app/hub.h"
+#include "proto/wire/unpack.h"
 #include <string.h>
-
-static char *borrow(const char *s)
-{
-    return (char *)(uintptr_t)s;
-}
 
 Pb__AuditLeaf leaf_new(const struct hub *h, Pb__LeafKind kind)
 {
@@ -36,7 +32,7 @@ static size_t add_text(char **list, size_t n, const char *text)
     for (size_t i = 0; i < n; i++)
         if (strcmp(list[i], text) == 0)
             return n;
-    list[n] = borrow(text);
+    list[n] = pb_text(text);
     return n + 1;
 }
 
@@ -46,7 +42,7 @@ static size_t add_consent(ProtobufCBinaryData *list, size_t n,
     for (size_t i = 0; i < n; i++)
         if (memcmp(list[i].data, g->ref, ID_BYTES) == 0)
             return n;
-    list[n] = (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)g->ref};
+    list[n] = pb_borrow(slice_of(g->ref, ID_BYTES));
     return n + 1;
 }
 
@@ -57,7 +53,7 @@ static void add_asked(const struct decision *d, const struct agency *to,
     for (size_t i = 0; d->any_role && to != NULL && i < AGENCY_ROLES &&
                        to->role[i][0] != '\0';
          i++)
-        l->considered[leaf->n_considered++] = borrow(to->role[i]);
+        l->considered[leaf->n_considered++] = pb_text(to->role[i]);
     leaf->considered = l->considered;
     leaf->has_decided_as = d->decided_as != 0;
     leaf->decided_as = d->decided_as;
@@ -66,7 +62,7 @@ static void add_asked(const struct decision *d, const struct agency *to,
     for (unsigned i = 0; i < NELEM(l->predicate); i++)
         if ((d->predicates & 1u << i) != 0)
             l->predicate[leaf->n_predicate++] =
-                borrow(policy_predicate_name(1u << i));
+                pb_text(policy_predicate_name(1u << i));
     leaf->predicate = l->predicate;
     leaf->has_asked = 1;
     leaf->asked = d->asked;
@@ -102,10 +98,9 @@ void leaf_decision_by(const struct policy *p, const struct agency *to,
     leaf->withheld = d->withheld;
     leaf->outcome = d->released == 0 ? 0 : d->released == d->asked ? 1 : 2;
     leaf->has_policy_digest = 1;
-    leaf->policy_digest =
-        (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)policy_digest(p)};
+    leaf->policy_digest = pb_borrow(slice_of(policy_digest(p), 32));
     if (d->error != ERR_OK)
-        leaf->reason = borrow(err_code(d->error));
+        leaf->reason = pb_text(err_code(d->error));
 }
 
 void leaf_decision(const struct hub *h, const struct decision *d,

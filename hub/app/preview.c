@@ -144,16 +144,16 @@ static enum err leaf_preview(struct hub *h, const struct node *who,
     uint64_t index;
     if (!turn_begin(h))
         return h->broken;
-    l.phase = (char *)(uintptr_t) "PREVIEW";
-    l.node = (char *)(uintptr_t)who->pub.node;
-    l.peer = (char *)(uintptr_t)who->agency->code;
+    l.phase = pb_text("PREVIEW");
+    l.node = pb_text(who->pub.node);
+    l.peer = pb_text(who->agency->code);
     l.has_type = p->event.schema != NULL;
     if (l.has_type)
         l.type = p->event.schema->event;
     l.has_outcome = 1;
     l.outcome = answer == ERR_OK;
     if (answer != ERR_OK)
-        l.reason = (char *)(uintptr_t)err_code(answer);
+        l.reason = pb_text(err_code(answer));
     enum err e = leaf_subject(h, p->known.person, &l, handle);
     return e != ERR_OK ? e : store_leaf(h->store, &l, &index);
 }
@@ -173,13 +173,12 @@ static void add_recipient(const struct hub *h, const struct recipient *r,
         {"reason_en", o.reason_en},
     };
     buf_adds(j, "{\"released\":");
-    ask_add_classes(o.released, j);
+    ask_add_classes(j, o.released);
     buf_adds(j, ",\"withheld\":");
-    ask_add_classes(o.withheld, j);
-    for (size_t i = 0; i < NELEM(TEXTS); i++) {
-        buf_addf(j, ",\"%s\":", TEXTS[i].key);
-        buf_add_json(j, TEXTS[i].text != NULL ? TEXTS[i].text : "");
-    }
+    ask_add_classes(j, o.withheld);
+    for (size_t i = 0; i < NELEM(TEXTS); i++)
+        ask_add_text(j, TEXTS[i].key,
+                     TEXTS[i].text != NULL ? TEXTS[i].text : "");
     buf_adds(j, "}");
     buf_fini(&ja);
     buf_fini(&en);

@@ -9,6 +9,7 @@
  * there is not, what is somebody else's and what may not be seen any more are
  * one and the same answer (I-13). */
 #include "hub/app/hub.h"
+#include "proto/wire/unpack.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,9 +145,9 @@ static enum err leaf_read(struct hub *h, struct reading *r, struct id asked,
     uint8_t handle[16], hash[32];
     uint64_t index;
     struct id person = {{0}};
-    l.phase = (char *)(uintptr_t) "READ";
-    l.node = (char *)(uintptr_t)r->who->pub.node;
-    l.peer = (char *)(uintptr_t)r->who->agency->code;
+    l.phase = pb_text("READ");
+    l.node = pb_text(r->who->pub.node);
+    l.peer = pb_text(r->who->agency->code);
     l.has_actor = l.has_detail_sha256 = l.has_outcome = 1;
     l.actor = (ProtobufCBinaryData){16, r->actor};
     sha256(slice_of(asked.b, ID_BYTES), hash);
@@ -155,7 +156,7 @@ static enum err leaf_read(struct hub *h, struct reading *r, struct id asked,
         person = r->event.person;
         leaf_permitted(h, r, &lists, &l);
     } else {
-        l.reason = (char *)(uintptr_t)err_code(answer);
+        l.reason = pb_text(err_code(answer));
     }
     enum err e = leaf_subject(h, person, &l, handle);
     return e != ERR_OK ? e : store_leaf(h->store, &l, &index);
@@ -163,14 +164,9 @@ static enum err leaf_read(struct hub *h, struct reading *r, struct id asked,
 
 static void add_reading(const struct reading *r, struct buf *j)
 {
-    const char *comma = "";
-    buf_adds(j, "{\"schema\":\"tsunagi.read/1\",\"classes\":[");
-    for (unsigned c = 1; c < CLASS_MAX; c++)
-        if ((r->now.released & class_bit(c)) != 0) {
-            buf_addf(j, "%s\"%s\"", comma, class_name(c));
-            comma = ",";
-        }
-    buf_addf(j, "],\"until_ms\":%" PRIu64 "}", r->until_ms);
+    buf_adds(j, "{\"schema\":\"tsunagi.read/1\",\"classes\":");
+    ask_add_classes(j, r->now.released);
+    buf_addf(j, ",\"until_ms\":%" PRIu64 "}", r->until_ms);
 }
 
 enum err ask_read(struct hub *h, const struct node *who, const Pb__Ask *a,

@@ -11,17 +11,16 @@ void answer_error(struct hub *h, struct peer *to, enum err why,
                   const uint8_t *event_id, uint32_t retry_ms)
 {
     Pb__Error m = PB__ERROR__INIT;
-    m.code = (char *)(uintptr_t)err_code(why);
-    m.text_ja = (char *)(uintptr_t)err_ja(why);
-    m.text_en = (char *)(uintptr_t)err_en(why);
+    m.code = pb_text(err_code(why));
+    m.text_ja = pb_text(err_ja(why));
+    m.text_en = pb_text(err_en(why));
     if (retry_ms > 0) {
         m.has_retry_after_ms = 1;
         m.retry_after_ms = retry_ms;
     }
     if (event_id != NULL) {
         m.has_event_id = 1;
-        m.event_id =
-            (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)event_id};
+        m.event_id = pb_borrow(slice_of(event_id, ID_BYTES));
     }
     struct buf b = {0};
     if (pack(&m.base, &b) == ERR_OK)
@@ -54,10 +53,8 @@ static void receipt_head(const struct hub *h, const struct event *ev,
                          uint64_t leaf, Pb__Receipt *r)
 {
     r->has_event_id = r->has_header_sha256 = r->has_time_ms = 1;
-    r->event_id =
-        (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)ev->event_id.b};
-    r->header_sha256 =
-        (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)ev->header_sha256};
+    r->event_id = pb_borrow(slice_of(ev->event_id.b, ID_BYTES));
+    r->header_sha256 = pb_borrow(slice_of(ev->header_sha256, 32));
     r->time_ms = h->now_ms;
     r->has_leaf_index = 1;
     r->leaf_index = leaf;
@@ -68,9 +65,9 @@ static void receipt_code(Pb__Receipt *r, enum err why)
 {
     if (why == ERR_OK)
         return;
-    r->code = (char *)(uintptr_t)err_code(why);
-    r->text_ja = (char *)(uintptr_t)err_ja(why);
-    r->text_en = (char *)(uintptr_t)err_en(why);
+    r->code = pb_text(err_code(why));
+    r->text_ja = pb_text(err_ja(why));
+    r->text_en = pb_text(err_en(why));
 }
 
 void receipt_describe(const struct hub *h, const struct recipient *r,
@@ -78,9 +75,9 @@ void receipt_describe(const struct hub *h, const struct recipient *r,
 {
     pb__recipient_outcome__init(o);
     if (r->agency != NULL)
-        o->agency = (char *)(uintptr_t)r->agency->code;
-    o->role = (char *)(uintptr_t)r->role;
-    o->purpose = (char *)(uintptr_t)r->purpose;
+        o->agency = pb_text(r->agency->code);
+    o->role = pb_text(r->role);
+    o->purpose = pb_text(r->purpose);
     o->has_released = o->has_withheld = 1;
     o->released = r->why == ERR_OK ? r->decision.released : 0;
     o->withheld = r->decision.withheld;
@@ -96,9 +93,9 @@ void receipt_describe(const struct hub *h, const struct recipient *r,
     }
     for (unsigned c = 1; c < CLASS_MAX; c++)
         if (r->decision.of[c].permit) {
-            o->rule = (char *)(uintptr_t)policy_rule_id(h->policy,
-                                                        r->decision.of[c].rule);
-            o->basis = (char *)(uintptr_t)r->decision.of[c].basis;
+            o->rule =
+                pb_text(policy_rule_id(h->policy, r->decision.of[c].rule));
+            o->basis = pb_text(r->decision.of[c].basis);
             break;
         }
     o->reason_ja = (char *)ja->p;

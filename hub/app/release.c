@@ -66,7 +66,7 @@ static enum err leaf_release(struct hub *h, struct outgoing *o,
     uint8_t handle[16], header[32];
     uint64_t ref[2] = {o->d.decision_leaf};
     const struct glass *g = glass_behind(h, k, &o->event, o->d.agency, NULL, d);
-    l.phase = (char *)(uintptr_t) "RELEASE";
+    l.phase = pb_text("RELEASE");
     l.has_event_id = l.has_type = l.has_header_sha256 = 1;
     l.event_id = (ProtobufCBinaryData){ID_BYTES, o->event.event_id.b};
     l.type = o->event.type;

@@ -6,6 +6,7 @@
  * is asked on every message, and both lanes are reopened (W-165). */
 #include "hub/app/hub.h"
 #include "proto/base/log.h"
+#include "proto/wire/unpack.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,9 +74,9 @@ static enum err leaf_node(struct hub *h, const struct node *n,
     sha256(buf_slice(&keys), hash);
     buf_fini(&keys);
     Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__NODE_CHANGE);
-    l.node = (char *)(uintptr_t)n->pub.node;
-    l.peer = (char *)(uintptr_t)n->agency->code;
-    l.reason = (char *)(uintptr_t)state;
+    l.node = pb_text(n->pub.node);
+    l.peer = pb_text(n->agency->code);
+    l.reason = pb_text(state);
     l.has_detail_sha256 = 1;
     l.detail_sha256 = (ProtobufCBinaryData){32, hash};
     return store_leaf(h->store, &l, &index);

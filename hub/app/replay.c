@@ -203,9 +203,9 @@ static void add_texts(char *const *list, size_t n, struct buf *j)
 static void add_side(const char *name, const Pb__AuditLeaf *l, struct buf *j)
 {
     buf_addf(j, ",\"%s\":{\"released\":", name);
-    ask_add_classes(l->released, j);
+    ask_add_classes(j, l->released);
     buf_adds(j, ",\"withheld\":");
-    ask_add_classes(l->withheld, j);
+    ask_add_classes(j, l->withheld);
     buf_adds(j, ",\"rule\":");
     add_texts(l->rule, l->n_rule, j);
     buf_adds(j, ",\"basis\":");
@@ -224,8 +224,7 @@ static void add_replay(const struct replay *r, uint64_t index, struct buf *j)
              index, same(r->leaf, &r->again) ? "true" : "false", at, r->version,
              schema_event(r->event.type)->event_name);
     buf_add_json(j, r->leaf->peer);
-    buf_adds(j, ",\"purpose\":");
-    buf_add_json(j, r->leaf->purpose);
+    ask_add_text(j, "purpose", r->leaf->purpose);
     add_side("recorded", r->leaf, j);
     add_side("replayed", &r->again, j);
     buf_adds(j, "}");

@@ -17,6 +17,7 @@
  * slice: after a crash it goes on. While the clock is not believed there is
  * nothing to decide, and all of it waits. */
 #include "hub/app/hub.h"
+#include "proto/wire/unpack.h"
 #include "tsunagi/v1/consent.pb-c.h"
 #include <stdlib.h>
 #include <string.h>
@@ -77,9 +78,9 @@ static enum err leaf_end(struct hub *h, Pb__LeafKind kind,
         ref[l.n_ref++] = d->release_leaf;
     if (cites != 0)
         ref[l.n_ref++] = cites;
-    l.peer = (char *)(uintptr_t)d->agency;
-    l.purpose = (char *)(uintptr_t)d->purpose;
-    l.reason = (char *)(uintptr_t)reason;
+    l.peer = pb_text(d->agency);
+    l.purpose = pb_text(d->purpose);
+    l.reason = pb_text(reason);
     l.has_released = released != 0;
     l.released = released;
     enum err e = leaf_subject(h, d->person, &l, handle);
@@ -279,9 +280,7 @@ static enum err tell(struct slice_of_work *s, const struct agency *to,
     Pb__ConsentWithdrawn b = PB__CONSENT_WITHDRAWN__INIT;
     Pb__DataClass held[CLASS_MAX];
     struct known k;
-    for (unsigned c = 1; c < CLASS_MAX; c++)
-        if ((classes & class_bit(c)) != 0)
-            held[b.n_classes++] = (Pb__DataClass)c;
+    b.n_classes = class_list(classes, held);
     b.classes = held;
     b.has_all = b.all = id_is_zero(*(const struct id *)s->w.ref);
     b.has_consent_ref = !b.all;

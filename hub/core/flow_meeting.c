@@ -53,11 +53,10 @@ static Pb__MeetingKind kind_of(const struct flow_in *in)
     }
 }
 
-static const char *kind_name(Pb__MeetingKind kind)
+static const char *kind_name(const struct flow_in *in)
 {
-    const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(
-        &pb__meeting_kind__descriptor, (int)kind);
-    return v != NULL ? v->name : "";
+    return schema_enum_name(&pb__meeting_kind__descriptor,
+                            (int32_t)kind_of(in));
 }
 
 static bool may_not_convene(const struct flow_in *in)
@@ -75,7 +74,7 @@ static bool may_not_convene(const struct flow_in *in)
 static bool other_kind(const struct flow_in *in)
 {
     const char *kind = in->state->meeting_kind;
-    return kind == NULL || strcmp(kind, kind_name(kind_of(in))) != 0;
+    return kind == NULL || strcmp(kind, kind_name(in)) != 0;
 }
 
 /* ---- who and what ---- */
@@ -83,11 +82,7 @@ static bool other_kind(const struct flow_in *in)
 static uint64_t classes_named(const struct flow_in *in)
 {
     const Pb__MeetingCalled *b = (const Pb__MeetingCalled *)in->event->body;
-    uint64_t mask = 0;
-    for (size_t i = 0; i < b->n_classes; i++)
-        if (b->classes[i] > 0 && (unsigned)b->classes[i] < CLASS_MAX)
-            mask |= class_bit((unsigned)b->classes[i]);
-    return mask;
+    return class_mask(b->classes, b->n_classes);
 }
 
 /* Members pledged for what the first call named. */
@@ -111,7 +106,7 @@ static bool may_not_send_papers(const struct flow_in *in)
 static void call(const struct flow_in *in, Pb__CaseState *next,
                  struct effects *fx)
 {
-    case_set(&next->meeting_kind, kind_name(kind_of(in)), fx);
+    case_set(&next->meeting_kind, kind_name(in), fx);
     next->has_session_classes = 1;
     next->session_classes = classes_named(in);
 }

@@ -352,24 +352,6 @@ static struct slice text_slice(const char *s)
     return s != NULL ? slice_str(s) : SLICE_NONE;
 }
 
-static uint64_t mask_of(const Pb__DataClass *list, size_t n)
-{
-    uint64_t mask = 0;
-    for (size_t i = 0; i < n; i++)
-        if (list[i] > 0 && (unsigned)list[i] < CLASS_MAX)
-            mask |= class_bit((unsigned)list[i]);
-    return mask;
-}
-
-static const char *reason_name(const Pb__BreakGlassOpened *b)
-{
-    const ProtobufCEnumValue *v =
-        b->has_reason ? protobuf_c_enum_descriptor_get_value(
-                            &pb__break_glass_reason__descriptor, (int)b->reason)
-                      : NULL;
-    return v != NULL ? v->name : NULL;
-}
-
 static struct glass_ask ask_of(const struct facts *f, const struct event *e)
 {
     const Pb__BreakGlassOpened *b = (const Pb__BreakGlassOpened *)e->body;
@@ -377,10 +359,13 @@ static struct glass_ask ask_of(const struct facts *f, const struct event *e)
         .agency = f->sender->agency,
         .ref = id_or_null(b->has_glass_ref, b->glass_ref),
         .actor = actor_of(e),
-        .reason = reason_name(b),
+        .reason = b->has_reason
+                      ? schema_enum_name(&pb__break_glass_reason__descriptor,
+                                         (int32_t)b->reason)
+                      : NULL,
         .text = text_slice(b->text),
         .why_no_consent = text_slice(b->why_no_consent),
-        .classes = mask_of(b->classes, b->n_classes),
+        .classes = class_mask(b->classes, b->n_classes),
         .minutes = b->has_minutes ? b->minutes : 0,
         .step_up_ms = b->has_step_up_ms ? b->step_up_ms : 0,
     };

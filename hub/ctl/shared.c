@@ -129,11 +129,11 @@ static enum err pack_ask(const char *what, const struct node_arg *args,
         return ERR_USAGE;
     for (size_t i = 0; i < n; i++) {
         pb__ask_argument__init(&arg[i]);
-        arg[i].key = (char *)(uintptr_t)args[i].key;
-        arg[i].value = (char *)(uintptr_t)args[i].value;
+        arg[i].key = pb_text(args[i].key);
+        arg[i].value = pb_text(args[i].value);
         list[i] = &arg[i];
     }
-    a.what = (char *)(uintptr_t)what;
+    a.what = pb_text(what);
     a.n_arg = n;
     a.arg = list;
     return pack(&a.base, out);

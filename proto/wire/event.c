@@ -173,8 +173,8 @@ static enum err fill_header(struct maker *k, const struct event_draft *d)
     Pb__EventHeader h = PB__EVENT_HEADER__INIT;
     h.has_event_id = h.has_type = h.has_created_ms = h.has_node_seq = 1;
     h.event_id = pb_borrow(slice_of(d->event_id.b, ID_BYTES));
-    h.agency = (char *)(uintptr_t)d->agency;
-    h.node = (char *)(uintptr_t)d->node;
+    h.agency = pb_text(d->agency);
+    h.node = pb_text(d->node);
     h.type = d->type;
     h.created_ms = d->created_ms;
     h.has_expires_ms = d->expires_ms != 0;

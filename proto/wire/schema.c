@@ -78,6 +78,31 @@ const char *class_en(unsigned cls)
     return v != NULL ? v->en : "";
 }
 
+uint64_t class_mask(const Pb__DataClass *list, size_t n)
+{
+    uint64_t mask = 0;
+    for (size_t i = 0; i < n; i++)
+        if (list[i] > 0 && (unsigned)list[i] < CLASS_MAX)
+            mask |= class_bit((unsigned)list[i]);
+    return mask;
+}
+
+size_t class_list(uint64_t mask, Pb__DataClass list[CLASS_MAX])
+{
+    size_t n = 0;
+    for (unsigned c = 1; c < CLASS_MAX; c++)
+        if ((mask & class_bit(c)) != 0)
+            list[n++] = (Pb__DataClass)c;
+    return n;
+}
+
+const char *schema_enum_name(const ProtobufCEnumDescriptor *d, int32_t number)
+{
+    const ProtobufCEnumValue *v =
+        protobuf_c_enum_descriptor_get_value(d, number);
+    return v != NULL ? v->name : "";
+}
+
 unsigned class_from_name(const char *name)
 {
     assert(name != NULL);

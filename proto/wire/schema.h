@@ -5,6 +5,7 @@
 #define TSUNAGI_WIRE_SCHEMA_H
 #include "event_types.h"
 #include "proto/base/buf.h"
+#include "tsunagi/v1/options.pb-c.h"
 #include <protobuf-c/protobuf-c.h>
 
 #define CLASS_MAX 64 /* bit positions in a mask */
@@ -64,6 +65,12 @@ static inline uint64_t class_bit(unsigned cls)
 {
     return cls < CLASS_MAX ? (uint64_t)1 << cls : 0;
 }
+/* A list of classes as a mask, what is no class left out; and back: how many.
+ */
+uint64_t class_mask(const Pb__DataClass *list, size_t n);
+size_t class_list(uint64_t mask, Pb__DataClass list[CLASS_MAX]);
+/* The name of an enum's value, "" for an unknown one. */
+const char *schema_enum_name(const ProtobufCEnumDescriptor *d, int32_t number);
 /* Bytes of one value of a field in protobuf-c's struct. */
 size_t schema_value_size(const ProtobufCFieldDescriptor *f);
 /* How many values a field has: 0 or 1 unless repeated. */

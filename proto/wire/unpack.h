@@ -44,4 +44,8 @@ static inline ProtobufCBinaryData pb_borrow(struct slice s)
 {
     return (ProtobufCBinaryData){s.n, (uint8_t *)(uintptr_t)s.p};
 }
+static inline char *pb_text(const char *s)
+{
+    return (char *)(uintptr_t)s;
+}
 #endif
