@@ -296,16 +296,38 @@ static void add_recipient(struct buf *b, const json_t *r)
         buf_addf(b, "@%s", place);
 }
 
-static void show_consent(const json_t *row)
+/* What was recorded, and whether the hub has it: "refused" alone would read
+ * as the person's no. */
+static const char *in_words(const struct ctl *c, const char *code)
+{
+    static const struct {
+        const char *code, *ja, *en;
+    } WORDS[] = {
+        {"CONSENT_GIVEN", "同意", "consent"},
+        {"CONSENT_REFUSED", "不同意", "refusal"},
+        {"CONSENT_WITHDRAWN", "撤回", "withdrawal"},
+        {"CONSENT_DEFERRED", "確認の延期", "postponed"},
+        {"waiting", "送信待ち", "waiting"},
+        {"accepted", "記録済み", "recorded"},
+        {"refused", "記録されず", "not recorded"},
+        {"parked", "保留", "set aside"},
+    };
+    for (size_t i = 0; i < NELEM(WORDS); i++)
+        if (strcmp(WORDS[i].code, code) == 0)
+            return say(c, WORDS[i].ja, WORDS[i].en);
+    return code;
+}
+
+static void show_consent(const struct ctl *c, const json_t *row)
 {
     struct buf who = {0};
     size_t i;
     json_t *r;
     json_array_foreach(json_object_get(row, "recipient"), i, r)
         add_recipient(&who, r);
-    cell(text_of(row, "type"), 18);
+    cell(in_words(c, text_of(row, "type")), 10);
     cell(text_of(row, "consent_ref"), 36);
-    cell(text_of(row, "state"), 9);
+    cell(in_words(c, text_of(row, "state")), 12);
     cell(text_of(row, "purpose"), 7);
     cell(text_of(json_object_get(row, "valid_to"), "iso"), 10);
     puts(who.p != NULL ? (const char *)who.p : "");
@@ -333,7 +355,7 @@ int cmd_consent_list(struct ctl *c)
         print_json(a.json);
     } else if (code == EXIT_DONE) {
         json_array_foreach(json_object_get(a.json, "consents"), i, row)
-            show_consent(row);
+            show_consent(c, row);
     }
     node_answer_fini(&a);
     return code;

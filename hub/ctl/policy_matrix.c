@@ -6,6 +6,7 @@
 #include "hub/ctl/matrix.h"
 #include "hub/ctl/policy.h"
 #include "proto/base/clock.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,7 +209,7 @@ int cmd_policy_matrix(struct ctl *c)
     if (code == EXIT_DONE) {
         enum err e = c->tsv ? print_table(k.policy, now_ms)
                             : print_view(c, k.policy, now_ms);
-        if (e == ERR_OK && fflush(stdout) != 0)
+        if (e == ERR_OK && fflush(stdout) != 0 && errno != EPIPE) /* head */
             e = ERR_IO;
         code = e == ERR_OK ? EXIT_DONE : fail(c, e, "");
     }

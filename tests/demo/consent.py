@@ -50,9 +50,9 @@ def refuse(story):
     candidate = region.wait_delivery("c2", "PD_CANDIDATE_NOTIFIED", stay.before["c2"])
     must("consent", "refuse", "--person", "-", "--purpose", "P_PD", "--config",
          region.conf("h1"), data=stay.number.encode())
-    listed = must("consent", "list", "--person", "-", "--config", region.conf("h1"),
+    listed = must("consent", "list", "--json", "--person", "-", "--config", region.conf("h1"),
                   data=stay.number.encode())
-    story.hold("CONSENT_REFUSED" in listed and "accepted" in listed,
+    story.hold("CONSENT_REFUSED" in listed and '"accepted"' in listed,
                "断ったことは「同意しない」として記録された",
                "the refusal is a record of its own", listed)
     needs = outcome(region, "h1", {
