@@ -136,6 +136,25 @@ static void without_the_hub_the_lease_stands_in_and_it_is_said(void **state)
     node_answer_fini(&a);
 }
 
+/* Only the hub knows who opened a break-glass, and until when: pulling the
+ * cable makes nobody that person. */
+static void without_the_hub_nobody_is_the_opener(void **state)
+{
+    struct peer *p = *state;
+    assert_int_equal(node_serve(p->s), ERR_OK);
+    p->n.hub.glass = class_bit(PB__DATA_CLASS__G_CRISIS);
+    arrive(p);
+    struct node_answer a =
+        show(p, ACTOR, "", "{\"classes\":[\"G_META\",\"G_CRISIS\"]}");
+    assert_int_equal(a.code, ERR_OK);
+    assert_non_null(strstr(at(a.json, "text"), "静かな部屋"));
+    node_answer_fini(&a);
+    a = show(p, ACTOR, NULL, NULL);
+    assert_int_equal(a.code, ERR_OK);
+    assert_null(strstr(at(a.json, "text"), "静かな部屋"));
+    node_answer_fini(&a);
+}
+
 /* Who asks so much that no question goes out has not asked. */
 static void too_many_questions_are_no_way_around_the_hub(void **state)
 {
@@ -182,6 +201,7 @@ int main(void)
         CASE(nobody_opens_without_saying_who),
         CASE(the_configuration_may_say_who),
         CASE(without_the_hub_the_lease_stands_in_and_it_is_said),
+        CASE(without_the_hub_nobody_is_the_opener),
         CASE(too_many_questions_are_no_way_around_the_hub),
         CASE(what_was_called_back_is_not_opened),
     };
