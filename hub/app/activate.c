@@ -165,7 +165,8 @@ static enum err keep(struct hub *h, const struct candidate *c, uint64_t *leaf)
     return e;
 }
 
-enum err policy_activate(struct hub *h, const char *folder, struct buf *why)
+/* Takes a signed folder into force. Changes nothing when it refuses. */
+static enum err activate(struct hub *h, const char *folder, struct buf *why)
 {
     struct candidate c = {0};
     uint64_t leaf = 0;
@@ -235,7 +236,7 @@ enum err policy_begin(struct hub *h, struct buf *why)
     struct policy *p = NULL;
     enum err e = store_policy_get(h->store, NULL, &kept);
     if (e == ERR_NOT_FOUND)
-        return policy_activate(h, h->config.policy, why);
+        return activate(h, h->config.policy, why);
     if (e == ERR_OK)
         e = policy_of_pack(&kept, &p, &m, why);
     if (e == ERR_OK)
@@ -252,7 +253,7 @@ enum err policy_begin(struct hub *h, struct buf *why)
 /* ---- asked over the control socket ---- */
 
 #define WHY "{\"why\":"
-void ask_why(const struct buf *why, struct buf *json)
+static void add_why(const struct buf *why, struct buf *json)
 {
     buf_adds(json, WHY);
     buf_add_json(json, why->n > 0 ? (const char *)why->p : "");
@@ -275,10 +276,10 @@ static void add_policy(const struct hub *h, struct buf *j)
 enum err ask_policy_activate(struct hub *h, const Pb__Ask *a, struct buf *j)
 {
     struct buf why = {0};
-    enum err e = policy_activate(h, ask_argument(a, "folder"), &why);
+    enum err e = activate(h, ask_argument(a, "folder"), &why);
     if (e != ERR_OK) {
         log_warn("policy: not activated code=%s", err_code(e));
-        ask_why(&why, j);
+        add_why(&why, j);
     } else {
         buf_adds(j, "{\"schema\":\"tsunagi.policy-activate/1\",");
         add_policy(h, j);

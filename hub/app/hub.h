@@ -332,10 +332,6 @@ enum err check_roles(const struct registry *r, const struct policy *p,
 /* At start: the policy in force, from the store; a hub that has none yet
  * activates the folder of the configuration. */
 enum err policy_begin(struct hub *h, struct buf *why) MUST_CHECK;
-/* Takes a signed folder into force: verified, stored, leafed, swapped in, and
- * what is queued decided again. Changes nothing when it refuses. */
-enum err policy_activate(struct hub *h, const char *folder,
-                         struct buf *why) MUST_CHECK;
 /* The tables of a kept pack, held against its digest. *out owned. */
 enum err policy_of_pack(const struct stored_policy *p, struct policy **out,
                         struct manifest *m, struct buf *why) MUST_CHECK;
@@ -350,8 +346,7 @@ bool ask_number(const Pb__Ask *a, const char *key, uint64_t *out);
 void ask_add_classes(struct buf *json, uint64_t classes);
 void ask_add_text(struct buf *json, const char *key, const char *text);
 void ask_add_time(struct buf *json, const char *key, uint64_t ms);
-/* Appends {"why": ...}, which goes with the code of a refusal. */
-void ask_why(const struct buf *why, struct buf *json);
+/* Whether json says why something was refused: it goes with the code. */
 bool ask_says_why(const struct buf *json);
 enum err ask_policy_activate(struct hub *h, const Pb__Ask *a,
                              struct buf *json) MUST_CHECK;

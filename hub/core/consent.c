@@ -49,19 +49,6 @@ bool grant_in_force(const struct grant *g, uint64_t now_ms)
            on_day(g, japan_day(now_ms));
 }
 
-enum grant_state grant_state(const struct grant *g, uint64_t now_ms)
-{
-    if (g->superseded)
-        return STATE_SUPERSEDED;
-    if (g->kind == GRANT_REFUSED)
-        return STATE_REFUSED;
-    if (g->kind == GRANT_DEFERRED)
-        return STATE_DEFERRED;
-    if (g->withdrawn)
-        return STATE_WITHDRAWN;
-    return g->to_day < japan_day(now_ms) ? STATE_EXPIRED : STATE_GIVEN;
-}
-
 size_t grants_at(const struct grant *all, size_t n, uint64_t leaf,
                  struct grant *out)
 {

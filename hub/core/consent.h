@@ -20,8 +20,8 @@ struct grant_recipient {
 #define GRANT_EXCEPT 8
 /* DEFERRED: the person could not be asked; it neither permits nor refuses. */
 enum grant_kind { GRANT_GIVEN, GRANT_REFUSED, GRANT_DEFERRED };
-/* One entry of a person's register. A plain value; kept by the store. Its
- * state is never stored: grant_state() tells it from the days and leaves. */
+/* One entry of a person's register. A plain value; kept by the store. Whether
+ * it is in force is never stored: the days and the leaves say it. */
 struct grant {
     uint8_t ref[ID_BYTES];
     enum grant_kind kind;
@@ -42,15 +42,6 @@ struct grant {
     uint64_t until_leaf;        /* the leaf that ended it when it was replaced,
                                    just before or at its successor's; 0: none */
 };
-enum grant_state {
-    STATE_GIVEN,
-    STATE_REFUSED,
-    STATE_WITHDRAWN,
-    STATE_EXPIRED,
-    STATE_SUPERSEDED,
-    STATE_DEFERRED
-};
-enum grant_state grant_state(const struct grant *g, uint64_t now_ms);
 /* The register as it stood just before a leaf: for a replay. out has room for
  * n; returns how many there were, in the order of all. */
 size_t grants_at(const struct grant *all, size_t n, uint64_t leaf,

@@ -43,8 +43,8 @@ bool glass_reviewed(const struct glass *g)
     return g->verdict != GLASS_UNREVIEWED && g->verdict != GLASS_NEED_INFO;
 }
 
-const struct glass *glass_find(const struct glass *all, size_t n,
-                               const uint8_t ref[ID_BYTES])
+static const struct glass *with_ref(const struct glass *all, size_t n,
+                                    const uint8_t ref[ID_BYTES])
 {
     for (size_t i = 0; i < n; i++)
         if (memcmp(all[i].ref, ref, ID_BYTES) == 0)
@@ -52,9 +52,11 @@ const struct glass *glass_find(const struct glass *all, size_t n,
     return NULL;
 }
 
-const struct glass *glass_of(const struct glass *all, size_t n,
-                             const char *agency, const uint8_t *actor,
-                             uint64_t now_ms)
+/* The live one of an agency that was opened last; actor NULL: by anybody of
+ * it. NULL: none. */
+static const struct glass *live_of(const struct glass *all, size_t n,
+                                   const char *agency, const uint8_t *actor,
+                                   uint64_t now_ms)
 {
     const struct glass *last = NULL;
     for (size_t i = 0; i < n; i++)
@@ -73,7 +75,7 @@ const struct glass *glass_between(const struct glass *all, size_t n,
     const char *holder = asks ? way->from : way->to;
     const uint8_t *actor = asks ? NULL : way->reader;
     const struct glass *g =
-        holder != NULL ? glass_of(all, n, holder, actor, now_ms) : NULL;
+        holder != NULL ? live_of(all, n, holder, actor, now_ms) : NULL;
     *classes = g == NULL ? 0 : asks ? NAMES_PERSON | META : g->classes | META;
     return g;
 }
@@ -140,6 +142,17 @@ static size_t characters(struct slice utf8)
     buf_fini(&key);
     return n;
 }
+
+/* What somebody who opens or extends one says. */
+struct glass_ask {
+    const struct agency *agency;
+    const uint8_t *ref, *actor; /* 16 bytes, or NULL: not said */
+    const char *reason;         /* a code of breakglass.tsv */
+    struct slice text, why_no_consent;
+    uint64_t classes; /* an extension has those it extends */
+    uint64_t minutes; /* 0: as long as the pack allows */
+    uint64_t step_up_ms;
+};
 
 static bool said_before(const struct policy *p, const struct glass_actor *who)
 {
@@ -212,9 +225,9 @@ static const char *role_for(const struct policy *p, const struct agency *a,
 
 /* ---- opening, extending, reviewing ---- */
 
-enum err glass_open(const struct policy *p, const struct glass_ask *a,
-                    const struct glass_actor *who, uint64_t now_ms,
-                    struct glass *out)
+static enum err open_one(const struct policy *p, const struct glass_ask *a,
+                         const struct glass_actor *who, uint64_t now_ms,
+                         struct glass *out)
 {
     uint64_t minutes;
     int64_t hours = policy_limit(p, "review_hours");
@@ -241,9 +254,11 @@ enum err glass_open(const struct policy *p, const struct glass_ask *a,
     return ERR_OK;
 }
 
-enum err glass_extend(const struct policy *p, const struct glass_ask *a,
-                      const struct glass_actor *who, const struct glass *old,
-                      uint64_t now_ms, struct glass *out)
+/* Once, while it is open, by the one who opened it. */
+static enum err extend_one(const struct policy *p, const struct glass_ask *a,
+                           const struct glass_actor *who,
+                           const struct glass *old, uint64_t now_ms,
+                           struct glass *out)
 {
     uint64_t minutes;
     enum err e = check_who_and_why(p, a, who, now_ms);
@@ -267,9 +282,10 @@ enum err glass_extend(const struct policy *p, const struct glass_ask *a,
     return ERR_OK;
 }
 
-enum err glass_review(const struct glass *old, const char *agency,
-                      const uint8_t *actor, enum glass_verdict verdict,
-                      struct glass *out)
+/* By another person of another agency, and once. */
+static enum err judge_one(const struct glass *old, const char *agency,
+                          const uint8_t *actor, enum glass_verdict verdict,
+                          struct glass *out)
 {
     if (actor == NULL)
         return ERR_GLASS_ACTOR;
@@ -385,16 +401,16 @@ static void open_or_extend(const struct facts *f, const struct event *e,
     const uint8_t *extends = id_or_null(b->has_extends, b->extends);
     struct glass_ask a = ask_of(f, e);
     const struct glass *old =
-        extends != NULL ? glass_find(f->glass, f->glass_count, extends) : NULL;
+        extends != NULL ? with_ref(f->glass, f->glass_count, extends) : NULL;
     if (!f->clock_ok)
         fx->refuse = ERR_POL_CLOCK;
     else if (!b->has_extends)
-        fx->refuse = glass_open(f->policy, &a, f->actor, now_ms, &fx->glass);
+        fx->refuse = open_one(f->policy, &a, f->actor, now_ms, &fx->glass);
     else if (old == NULL)
         fx->refuse = ERR_GLASS_TIME;
     else
         fx->refuse =
-            glass_extend(f->policy, &a, f->actor, old, now_ms, &fx->glass);
+            extend_one(f->policy, &a, f->actor, old, now_ms, &fx->glass);
     if (fx->refuse != ERR_OK)
         return;
     fx->glass_change = old != NULL ? GLASS_EXTEND : GLASS_OPEN;
@@ -408,13 +424,13 @@ static void review(const struct facts *f, const struct event *e,
     const Pb__BreakGlassReviewed *b = (const Pb__BreakGlassReviewed *)e->body;
     const uint8_t *ref = id_or_null(b->has_glass_ref, b->glass_ref);
     const struct glass *old =
-        ref != NULL ? glass_find(f->glass, f->glass_count, ref) : NULL;
+        ref != NULL ? with_ref(f->glass, f->glass_count, ref) : NULL;
     fx->refuse = ERR_NOT_FOUND;
     if (old != NULL)
-        fx->refuse = glass_review(
-            old, f->sender->agency->code, actor_of(e),
-            b->has_verdict ? (enum glass_verdict)b->verdict : GLASS_UNREVIEWED,
-            &fx->glass);
+        fx->refuse = judge_one(old, f->sender->agency->code, actor_of(e),
+                               b->has_verdict ? (enum glass_verdict)b->verdict
+                                              : GLASS_UNREVIEWED,
+                               &fx->glass);
     if (fx->refuse != ERR_OK)
         return;
     fx->glass_change = GLASS_REVIEW;
@@ -440,10 +456,10 @@ static const struct glass *asks_under(const struct facts *f,
     const Pb__CareAsked *b = (const Pb__CareAsked *)e->body;
     const char *agency = f->sender->agency->code;
     if (!b->has_glass_ref)
-        return glass_of(f->glass, f->glass_count, agency, NULL, now_ms);
+        return live_of(f->glass, f->glass_count, agency, NULL, now_ms);
     const uint8_t *ref = id_or_null(true, b->glass_ref), *actor = actor_of(e);
     const struct glass *g =
-        ref != NULL ? glass_find(f->glass, f->glass_count, ref) : NULL;
+        ref != NULL ? with_ref(f->glass, f->glass_count, ref) : NULL;
     if (g == NULL || strcmp(g->agency, agency) != 0 || !glass_live(g, now_ms))
         *refuse = ERR_GLASS_TIME;
     else if (actor == NULL || memcmp(actor, g->actor, ID_BYTES) != 0)
@@ -490,7 +506,7 @@ void glass_asked(const struct facts *f, const struct event *e, uint64_t now_ms,
 void glass_due(const struct facts *f, uint32_t kind,
                const uint8_t ref[ID_BYTES], struct effects *fx)
 {
-    const struct glass *g = glass_find(f->glass, f->glass_count, ref);
+    const struct glass *g = with_ref(f->glass, f->glass_count, ref);
     if (g == NULL)
         return;
     fx->glass = *g;

@@ -49,13 +49,6 @@ struct glass_actor {
 bool glass_live(const struct glass *g, uint64_t now_ms);
 /* A verdict that ends the duty to review. */
 bool glass_reviewed(const struct glass *g);
-const struct glass *glass_find(const struct glass *all, size_t n,
-                               const uint8_t ref[ID_BYTES]);
-/* The live one of an agency that was opened last; actor NULL: by anybody of
- * it. NULL: none. */
-const struct glass *glass_of(const struct glass *all, size_t n,
-                             const char *agency, const uint8_t *actor,
-                             uint64_t now_ms);
 /* The one under which an event passes from one agency to another: the
  * recipient's own, or the sender's when it asks about the person. from NULL:
  * the hub. reader: who reads it at the recipient, to whom alone it is open;
@@ -72,31 +65,6 @@ const struct glass *glass_between(const struct glass *all, size_t n,
 bool glass_relied_on(const struct policy *p, const struct decision *d);
 /* What counts as the same text: without spaces, in one form. Appends. */
 enum err glass_text_key(struct slice utf8, struct buf *out) MUST_CHECK;
-
-/* ---- opening, extending, reviewing ---- */
-
-struct glass_ask {
-    const struct agency *agency;
-    const uint8_t *ref, *actor; /* 16 bytes, or NULL: not said */
-    const char *reason;         /* a code of breakglass.tsv */
-    struct slice text, why_no_consent;
-    uint64_t classes; /* an extension has those it extends */
-    uint64_t minutes; /* 0: as long as the pack allows */
-    uint64_t step_up_ms;
-};
-/* E-BTG-001 to -007, ERR_VAL_REQUIRED, ERR_NOMEM. *out is filled on ERR_OK. */
-enum err glass_open(const struct policy *p, const struct glass_ask *a,
-                    const struct glass_actor *who, uint64_t now_ms,
-                    struct glass *out) MUST_CHECK;
-/* Once, while it is open, by the one who opened it. */
-enum err glass_extend(const struct policy *p, const struct glass_ask *a,
-                      const struct glass_actor *who, const struct glass *old,
-                      uint64_t now_ms, struct glass *out) MUST_CHECK;
-/* By another person (16 bytes) of another agency: ERR_GLASS_ACTOR,
- * ERR_GLASS_REVIEWER; ERR_CONFLICT when it has been judged already. */
-enum err glass_review(const struct glass *old, const char *agency,
-                      const uint8_t *actor, enum glass_verdict verdict,
-                      struct glass *out) MUST_CHECK;
 
 /* ---- for step.c ---- */
 

@@ -112,17 +112,6 @@ void approvers_free(struct approvers **a)
     *a = NULL;
 }
 
-size_t approvers_count(const struct approvers *a)
-{
-    return a->n;
-}
-
-const struct approver *approvers_at(const struct approvers *a, size_t i)
-{
-    assert(i < a->n);
-    return &a->list[i];
-}
-
 /* ---- text ---- */
 
 static void write_text(const struct manifest *m, struct buf *text)

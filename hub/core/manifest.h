@@ -34,8 +34,6 @@ struct approvers; /* opaque, owns its text */
 enum err approvers_parse(struct slice tsv, struct approvers **out,
                          struct buf *why) MUST_CHECK;
 void approvers_free(struct approvers **a);
-size_t approvers_count(const struct approvers *a);
-const struct approver *approvers_at(const struct approvers *a, size_t i);
 
 /* ---- the manifest ---- */
 struct manifest {

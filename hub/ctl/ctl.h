@@ -86,8 +86,6 @@ void print_json(const json_t *j);
 const char *text_of(const json_t *j, const char *key); /* "" when absent */
 /* Prints a cell padded to width columns (Japanese counts two). */
 void cell(const char *text, int width);
-/* A new file, for user-visible output. */
-int write_file(const char *path, struct slice s);
 
 /* How the command at hand is used, on stderr. */
 void help_hint(const struct ctl *c);

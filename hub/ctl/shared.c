@@ -251,8 +251,3 @@ void cell(const char *text, int width)
         putchar(' ');
     putchar(' ');
 }
-
-int write_file(const char *path, struct slice s)
-{
-    return file_replace(path, s, 0644) == ERR_OK ? EXIT_DONE : EXIT_UNEXPECTED;
-}

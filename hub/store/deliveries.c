@@ -7,9 +7,7 @@
  * once at the start and kept in step with the transaction.
  *
  * What is owed about one person is asked for on a withdrawal, and is found by
- * walking the queues of the agencies that person ever had to do with (holding);
- * the same table says who was ever sent something. A release that was stopped
- * before its acknowledgement still counts there: the bytes may have arrived.
+ * walking the queues of the agencies that person ever had to do with (holding).
  *
  * delivery_id is eight random bytes and the row number: found without an index
  * of its own, and not to be guessed. */
@@ -57,23 +55,6 @@ static enum err person_of(struct store *s, int64_t seq, struct id *person)
     return sql_done(s, SQL_DELIVERY_PERSON);
 }
 
-/* Notes what an agency has to do with a person. */
-static enum err note_holding(struct store *s, struct id person,
-                             const char *agency, bool held, uint64_t classes)
-{
-    if (id_is_zero(person))
-        return ERR_OK;
-    if (!held)
-        return sql_run(s, SQL_HOLDING_PUT, WITH(v_id(&person), v_text(agency)));
-    return sql_run(s, SQL_HOLDING_ADD,
-                   WITH(v_id(&person), v_text(agency), v_int(classes)));
-}
-
-static bool was_sent(enum delivery_state state)
-{
-    return state == DELIVERY_RELEASED || state == DELIVERY_DONE;
-}
-
 static enum err insert(struct store *s, const struct delivery *d,
                        const struct id *person)
 {
@@ -104,17 +85,14 @@ enum err store_delivery_put(struct store *s, struct delivery *d)
         return e;
     s->now.deliveries++;
     s->now.waiting[d->lane] += waits(d->state);
-    e = note_holding(s, person, d->agency, false, 0);
-    if (e == ERR_OK && was_sent(d->state))
-        e = note_holding(s, person, d->agency, true, d->released_classes);
-    return e;
+    if (id_is_zero(person))
+        return ERR_OK;
+    return sql_run(s, SQL_HOLDING_PUT, WITH(v_id(&person), v_text(d->agency)));
 }
 
-/* What a row says that an update does not bring. */
+/* What a row said before an update. */
 struct before {
     uint64_t state, lane;
-    struct id person;
-    char agency[AGENCY_MAX];
 };
 
 static enum err read_before(struct store *s, int64_t id, struct before *b)
@@ -128,8 +106,6 @@ static enum err read_before(struct store *s, int64_t id, struct before *b)
         return ERR_NOT_FOUND;
     b->state = col_int(s, q, 0);
     b->lane = col_int(s, q, 1);
-    b->person = col_id(s, q, 2);
-    col_text(s, q, 3, b->agency, sizeof(b->agency));
     if (b->lane >= LANE_COUNT)
         s->damaged = true;
     return sql_done(s, q);
@@ -152,9 +128,7 @@ enum err store_delivery_update(struct store *s, const struct delivery *d)
         return e;
     s->now.waiting[b.lane] += waits(d->state);
     s->now.waiting[b.lane] -= waits(b.state);
-    if (!was_sent(d->state))
-        return ERR_OK;
-    return note_holding(s, b.person, b.agency, true, d->released_classes);
+    return ERR_OK;
 }
 
 /* The columns of DELIVERY_COLUMNS. */
@@ -242,28 +216,6 @@ enum err store_queue_next(struct store *s, struct id person,
         return e;
     col_text(s, q, 0, agency, AGENCY_MAX);
     return sql_done(s, q);
-}
-
-/* ---- holders ---- */
-
-enum err store_holders(struct store *s, struct id person,
-                       bool (*each)(void *ctx, const char *agency,
-                                    uint64_t classes),
-                       void *ctx)
-{
-    const enum statement q = SQL_HOLDING_AFTER;
-    char agency[AGENCY_MAX] = "";
-    for (;;) {
-        bool found;
-        enum err e = sql_row(s, q, WITH(v_id(&person), v_text(agency)), &found);
-        if (e != ERR_OK || !found)
-            return e;
-        col_text(s, q, 0, agency, sizeof(agency));
-        uint64_t classes = col_int(s, q, 1);
-        e = sql_done(s, q);
-        if (e != ERR_OK || !each(ctx, agency, classes))
-            return e;
-    }
 }
 
 /* ---- counts ---- */

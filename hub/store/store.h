@@ -209,12 +209,6 @@ enum err store_recalls_open(struct store *s,
 /* The first answer stays. ERR_NOT_FOUND: not called back, or answered. */
 enum err store_recall_answer(struct store *s, int64_t delivery,
                              unsigned outcome) MUST_CHECK;
-/* Every agency holding something of a person: sent once (RELEASED or DONE),
- * whatever became of the delivery; classes: all that were released to it. */
-enum err store_holders(struct store *s, struct id person,
-                       bool (*each)(void *ctx, const char *agency,
-                                    uint64_t classes),
-                       void *ctx) MUST_CHECK;
 
 /* ---- sweeps: what a change leaves to be done, in slices ---- */
 struct sweep {

@@ -133,15 +133,12 @@ CREATE TABLE delivery (
 ) STRICT;
 -- The queues: what is owed, by agency and lane, oldest first (by row number).
 CREATE INDEX delivery_due ON delivery (agency, lane) WHERE state < 2;
--- Whose agencies' queues may hold something of a person, and what each was
--- ever sent. A row is written on the first delivery and when more classes are
--- released, so it costs most deliveries no page; an index of deliveries by
--- person would cost each one.
+-- Which agencies' queues may hold something of a person. A row is written on
+-- the first delivery, so it costs most deliveries no page; an index of
+-- deliveries by person would cost each one.
 CREATE TABLE holding (
   person BLOB NOT NULL CHECK (length(person) = 16),
   agency TEXT NOT NULL,
-  held INTEGER NOT NULL,            -- something was released
-  classes INTEGER NOT NULL,         -- all that ever were
   PRIMARY KEY (person, agency)
 ) STRICT, WITHOUT ROWID;
 

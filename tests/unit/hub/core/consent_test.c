@@ -352,7 +352,6 @@ static void a_deferral_keeps_the_day_to_ask_again(void **state)
     assert_int_equal(g.kind, GRANT_DEFERRED);
     assert_int_equal(g.to_day, date_days(day));
     assert_memory_equal(g.ref, ref, ID_BYTES);
-    assert_int_equal(grant_state(&g, TERMS.now_ms), STATE_DEFERRED);
     assert_int_equal(
         consent_refusing(&g, 1, &P1_ITSELF, "P_TRA", 2, false, TERMS.now_ms),
         -1);
@@ -401,7 +400,6 @@ static void a_refusal_needs_no_more_than_a_purpose(void **state)
     assert_int_equal(g.to_count, 0);
     assert_int_equal(g.classes, 0);
     assert_int_equal(g.from_day, 100);
-    assert_int_equal(grant_state(&g, NOON(100000)), STATE_REFUSED);
     struct agency anyone = {.code = "OW-X"};
     assert_int_equal(
         consent_refusing(&g, 1, &anyone, "P_TRA", 2, false, NOON(100000)), 0);
@@ -572,20 +570,6 @@ static void an_exception_is_no_recipient(void **state)
         consent_refusing(&g, 1, &P1_ITSELF, "P_TRA", 2, false, NOON(15)), -1);
 }
 
-static void states_follow_from_days_and_ends(void **state)
-{
-    (void)state;
-    struct word w = {'+', P1, ID, 1};
-    struct grant g = grant_of(&w);
-    assert_int_equal(grant_state(&g, NOON(15)), STATE_GIVEN);
-    assert_int_equal(grant_state(&g, NOON(9)), STATE_GIVEN);
-    assert_int_equal(grant_state(&g, NOON(21)), STATE_EXPIRED);
-    g.withdrawn = true;
-    assert_int_equal(grant_state(&g, NOON(21)), STATE_WITHDRAWN);
-    g.superseded = true;
-    assert_int_equal(grant_state(&g, NOON(15)), STATE_SUPERSEDED);
-}
-
 /* I-14: a replay decides by what was known. */
 static void the_register_is_found_as_it_stood(void **state)
 {
@@ -601,14 +585,9 @@ static void the_register_is_found_as_it_stood(void **state)
     all[1].until_leaf = 12;
     assert_int_equal(grants_at(all, 3, 10, at), 0);
     assert_int_equal(grants_at(all, 3, 12, at), 2);
-    assert_int_equal(grant_state(&at[0], NOON(15)), STATE_GIVEN);
-    assert_int_equal(grant_state(&at[1], NOON(15)), STATE_GIVEN);
     assert_int_equal(grants_at(all, 3, 20, at), 3);
     assert_int_equal(at[0].withdrawn_leaf, 0);
-    assert_int_equal(grant_state(&at[0], NOON(15)), STATE_GIVEN);
-    assert_int_equal(grant_state(&at[1], NOON(15)), STATE_SUPERSEDED);
     assert_int_equal(grants_at(all, 3, 21, at), 3);
-    assert_int_equal(grant_state(&at[0], NOON(15)), STATE_WITHDRAWN);
 }
 
 static void days_change_at_midnight_in_japan(void **state)
@@ -640,7 +619,6 @@ int main(void)
         cmocka_unit_test(a_refusal_needs_no_more_than_a_purpose),
         cmocka_unit_test(a_third_person_refuses_for_its_own_data),
         cmocka_unit_test(an_exception_is_no_recipient),
-        cmocka_unit_test(states_follow_from_days_and_ends),
         cmocka_unit_test(the_register_is_found_as_it_stood),
         cmocka_unit_test(who_what_and_when_decide),
         cmocka_unit_test(days_change_at_midnight_in_japan),

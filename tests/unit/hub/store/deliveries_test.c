@@ -164,35 +164,6 @@ static void queues_to_walk_are_the_persons_or_all(void **state)
     ok(store_commit(w->s));
 }
 
-static bool list_holder(void *ctx, const char *agency, uint64_t classes)
-{
-    buf_addf(ctx, "%s=%llu ", agency, (unsigned long long)classes);
-    return true;
-}
-
-static void holders_are_those_who_were_sent_something(void **state)
-{
-    struct world *w = *state;
-    struct buf b = {0};
-    ok(store_begin(w->s));
-    struct id person = new_person(w->s);
-    int64_t seq = new_event(w->s, person);
-    struct delivery d[] = {owe(w->s, seq, OFFICE, LANE_NORMAL),
-                           owe(w->s, seq, CITY, LANE_NORMAL),
-                           owe(w->s, seq, CITY, LANE_NORMAL),
-                           owe(w->s, seq, HOSPITAL, LANE_NORMAL)};
-    advance(w->s, &d[0], DELIVERY_RELEASED, 1);
-    advance(w->s, &d[1], DELIVERY_DONE, 2);
-    advance(w->s, &d[2], DELIVERY_DONE, 4);
-    advance(w->s, &d[3], DELIVERY_WITHHELD, 0);
-    advance(w->s, &d[2], DELIVERY_RELEASED, 8);
-    advance(w->s, &d[2], DELIVERY_WITHHELD, 0); /* may have arrived */
-    ok(store_commit(w->s));
-    ok(store_holders(w->s, person, list_holder, &b));
-    assert_string_equal((char *)b.p, CITY "=14 " OFFICE "=1 ");
-    buf_fini(&b);
-}
-
 static void counts_follow_and_survive(void **state)
 {
     struct world *w = *state;
@@ -253,7 +224,6 @@ int main(void)
         IN_OPEN_WORLD(a_delivery_needs_its_event),
         IN_OPEN_WORLD(due_is_what_is_owed_in_order_by_agency_and_lane),
         IN_OPEN_WORLD(queues_to_walk_are_the_persons_or_all),
-        IN_OPEN_WORLD(holders_are_those_who_were_sent_something),
         IN_OPEN_WORLD(counts_follow_and_survive),
         IN_OPEN_WORLD(a_fetch_works_with_very_many_waiting),
     };
