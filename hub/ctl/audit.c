@@ -539,9 +539,8 @@ static int report(struct ctl *c, struct verifying *v, const char *folder)
                folder, v->size);
     } else {
         json_array_foreach(v->findings, i, f)
-            printf("%lld %s %s\n",
-                   (long long)json_integer_value(json_object_get(f, "leaf")),
-                   text_of(f, "rule"), text_of(f, "text"));
+            printf("%lld %s %s\n", count_of(f, "leaf"), text_of(f, "rule"),
+                   text_of(f, "text"));
     }
     return v->broken == 0 ? EXIT_DONE : EXIT_INTEGRITY;
 }

@@ -71,19 +71,36 @@ enum err ask_hub(const struct hub_config *h, const char *what,
 /* ask_hub with the configuration of c; prints what went wrong. */
 int ask(const struct ctl *c, const char *what, const struct node_arg *args,
         size_t n, json_t **json);
+/* Asks, and prints the JSON or hands it to show (NULL: always the JSON). */
+int view(struct ctl *c, const char *what, const struct node_arg *args, size_t n,
+         void (*show)(const struct ctl *, const json_t *));
+#define EVENT_MAX (1U << 20) /* bytes of an event as text */
 /* A file's whole text, "-" or NULL: stdin. Prints what went wrong. */
 int read_text(const struct ctl *c, const char *path, struct buf *out);
-/* Gives one event to the node and shows what became of it. */
+/* Gives one event to the node and shows what became of it; and a stream. */
 int send_json(struct ctl *c, struct slice json);
-/* An event to nobody in particular, without a body; and sent, about whom
+int send_stream(struct ctl *c);
+
+/* ---- event.c ---- */
+#define PERSON_BYTES 128
+/* The number at this agency that --person means; "" when it is not given. */
+int person_of(const struct ctl *c, char out[PERSON_BYTES]);
+/* Members of a body; NULL or "": none. "A,B" becomes a list, each through item
+ * (NULL: as it is). */
+void set_text(json_t *body, const char *key, const char *value);
+void set_list(json_t *body, const char *key, const char *text,
+              json_t *(*item)(const char *, size_t));
+/* An event to nobody in particular, with an empty body; and sent, about whom
  * --person or --token names. Takes the event; code: of what went before. */
 json_t *new_event(const char *type);
 int send_event(struct ctl *c, json_t *event, int code);
+
 /* Does one operation at the node; prints what went wrong. */
 int request(struct ctl *c, const char *what, const struct node_arg *args,
             size_t n, struct node_answer *a);
 void print_json(const json_t *j);
 const char *text_of(const json_t *j, const char *key); /* "" when absent */
+long long count_of(const json_t *j, const char *key);  /* 0 when absent */
 /* Prints a cell padded to width columns (Japanese counts two). */
 void cell(const char *text, int width);
 

@@ -10,25 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void set_text(json_t *body, const char *key, const char *value)
-{
-    if (value != NULL && value[0] != '\0')
-        json_object_set_new(body, key, json_string(value));
-}
-
-/* "A,B" as a list. */
-static void set_classes(json_t *body, const char *text)
-{
-    json_t *list = json_array();
-    for (size_t n; text != NULL && *text != '\0';
-         text += n + (text[n] == ',')) {
-        n = strcspn(text, ",");
-        if (n > 0)
-            json_array_append_new(list, json_stringn(text, n));
-    }
-    json_object_set_new(body, "classes", list);
-}
-
 /* The first line under key, the rest, if it is wanted, under rest. */
 static int set_note(const struct ctl *c, json_t *body, const char *key,
                     const char *rest)
@@ -94,7 +75,8 @@ int cmd_glass_open(struct ctl *c)
     id_format(id_random(), made);
     const char *ref = c->ref != NULL ? c->ref : made;
     json_t *event = opening(c, ref);
-    set_classes(json_object_get(event, "body"), c->consent.classes);
+    set_list(json_object_get(event, "body"), "classes", c->consent.classes,
+             NULL);
     return send_opening(c, event, code, ref);
 }
 
@@ -126,16 +108,11 @@ int cmd_glass_review(struct ctl *c)
 
 /* ---- listing ---- */
 
-static long long count(const json_t *j, const char *key)
-{
-    return json_integer_value(json_object_get(j, key));
-}
-
 static void show_one(const struct ctl *c, const json_t *g)
 {
     const char *verdict = text_of(g, "verdict");
     char leaf[24];
-    snprintf(leaf, sizeof(leaf), "%lld", count(g, "leaf"));
+    snprintf(leaf, sizeof(leaf), "%lld", count_of(g, "leaf"));
     cell(leaf, 10);
     cell(text_of(g, "agency"), 16);
     cell(text_of(g, "reason"), 20);
@@ -144,26 +121,24 @@ static void show_one(const struct ctl *c, const json_t *g)
                             : say(c, "点検待ち", "waits for its review"));
 }
 
+static void show_list(const struct ctl *c, const json_t *j)
+{
+    size_t i;
+    json_t *g;
+    printf(say(c,
+               "緊急閲覧 %lld件  開いている %lld  点検済み %lld"
+               "(うち妥当でない %lld)  点検の遅れ %lld  "
+               "月に4回以上開いた人 %lld\n",
+               "break-glass %lld  open %lld  reviewed %lld (not justified "
+               "%lld)  overdue %lld  opened by one person more than three "
+               "times a month: %lld\n"),
+           count_of(j, "opened"), count_of(j, "open"), count_of(j, "reviewed"),
+           count_of(j, "not_justified"), count_of(j, "overdue"),
+           count_of(j, "often"));
+    json_array_foreach(json_object_get(j, "glass"), i, g) show_one(c, g);
+}
+
 int cmd_glass_list(struct ctl *c)
 {
-    json_t *j = NULL, *g;
-    size_t i;
-    int code = ask(c, "glass", NULL, 0, &j);
-    if (code == EXIT_DONE && c->json) {
-        print_json(j);
-    } else if (code == EXIT_DONE) {
-        printf(say(c,
-                   "緊急閲覧 %lld件  開いている %lld  点検済み %lld"
-                   "(うち妥当でない %lld)  点検の遅れ %lld  "
-                   "月に4回以上開いた人 %lld\n",
-                   "break-glass %lld  open %lld  reviewed %lld (not justified "
-                   "%lld)  overdue %lld  opened by one person more than three "
-                   "times a month: %lld\n"),
-               count(j, "opened"), count(j, "open"), count(j, "reviewed"),
-               count(j, "not_justified"), count(j, "overdue"),
-               count(j, "often"));
-        json_array_foreach(json_object_get(j, "glass"), i, g) show_one(c, g);
-    }
-    json_decref(j);
-    return code;
+    return view(c, "glass", NULL, 0, show_list);
 }

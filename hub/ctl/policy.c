@@ -189,14 +189,11 @@ static void show(const struct ctl *c, const json_t *j)
 {
     printf(say(c, "版 %lld  規則 %lld件  記録 %lld\n",
                "version %lld  %lld rules  leaf %lld\n"),
-           (long long)json_integer_value(json_object_get(j, "version")),
-           (long long)json_integer_value(json_object_get(j, "rules")),
-           (long long)json_integer_value(json_object_get(j, "leaf")));
+           count_of(j, "version"), count_of(j, "rules"), count_of(j, "leaf"));
     printf("%s\n", text_of(j, "digest"));
     printf(say(c, "止めた送付 %lld件、そのまま待つ送付 %lld件%s\n",
                "%lld deliveries stopped, %lld wait as before%s\n"),
-           (long long)json_integer_value(json_object_get(j, "stopped")),
-           (long long)json_integer_value(json_object_get(j, "waiting")),
+           count_of(j, "stopped"), count_of(j, "waiting"),
            json_is_true(json_object_get(j, "swept"))
                ? ""
                : say(c, "(途中)", " (so far)"));
@@ -217,16 +214,6 @@ static int await_sweep(struct ctl *c, json_t **j)
     }
 }
 
-static int answer(struct ctl *c, int code, json_t *j)
-{
-    if (code == EXIT_DONE && c->json)
-        print_json(j);
-    else if (code == EXIT_DONE)
-        show(c, j);
-    json_decref(j);
-    return code;
-}
-
 int cmd_policy_activate(struct ctl *c)
 {
     char folder[PATH_MAX]; /* the hub stands elsewhere */
@@ -239,14 +226,17 @@ int cmd_policy_activate(struct ctl *c)
     j = NULL;
     if (code == EXIT_DONE)
         code = await_sweep(c, &j);
-    return answer(c, code, j);
+    if (code == EXIT_DONE && c->json)
+        print_json(j);
+    else if (code == EXIT_DONE)
+        show(c, j);
+    json_decref(j);
+    return code;
 }
 
 int cmd_policy_status(struct ctl *c)
 {
-    json_t *j = NULL;
-    int code = ask(c, "policy-status", NULL, 0, &j);
-    return answer(c, code, j);
+    return view(c, "policy-status", NULL, 0, show);
 }
 
 /* ---- export ---- */

@@ -135,18 +135,12 @@ int cmd_policy_explain(struct ctl *c)
         {"purpose", c->purpose != NULL ? c->purpose : ""},
     };
     struct id id;
-    json_t *j = NULL;
     if (c->to == NULL)
         return fail(c, ERR_USAGE, "--to CODE");
     if (id_parse(c->argv[0], &id) != ERR_OK)
         return fail(c, ERR_USAGE, c->argv[0]);
-    int code = ask(c, "explain", args, NELEM(args), &j);
-    if (code == EXIT_DONE && c->json)
-        print_json(j);
-    else if (code == EXIT_DONE)
-        say_decisions(c, j);
+    int code = view(c, "explain", args, NELEM(args), say_decisions);
     hint_purpose(c, code);
-    json_decref(j);
     return code;
 }
 
@@ -168,8 +162,7 @@ static void say_replay(const struct ctl *c, const json_t *j, bool same)
 {
     printf("%s %s → %s (%s) %s %lld\n", text_of(j, "time"), text_of(j, "event"),
            text_of(j, "peer"), text_of(j, "purpose"),
-           say(c, "方針の版", "policy version"),
-           (long long)json_integer_value(json_object_get(j, "version")));
+           say(c, "方針の版", "policy version"), count_of(j, "version"));
     say_side(say(c, "記録", "recorded"), json_object_get(j, "recorded"));
     if (!same)
         say_side(say(c, "やり直した結果", "decided again"),

@@ -4,8 +4,9 @@
  *
  * event, purpose and role are sets as in rules.tsv, and the case must hold for
  * each combination. predicates: a set of facts, and of the person `consent`,
- * `consent_own`, `consent_asked` or `refused` (matrix.h); * is every predicate and `consent`.
- * classes: asked for as they are, * all of the event. released: the exact set,
+ * `consent_own`, `consent_asked` or `refused` (matrix.h); * is every predicate
+ * and `consent`. classes: asked for as they are, * all of the event. released:
+ * the exact set,
  * - for none. rule: cited by the first class released, or when there is none
  * by the first denied; DEFAULT: no rule; an empty cell is not looked at.
  *

@@ -1,5 +1,5 @@
-/* shared.c - what every group of commands needs: exit codes, messages, the
- * hub's control socket, tables whose Japanese lines up. */
+/* shared.c - what every group of commands needs: exit codes, messages, asking
+ * the hub and the node, tables whose Japanese lines up. */
 #include "hub/ctl/ctl.h"
 #include "proto/base/code.h"
 #include "proto/base/text.h"
@@ -229,7 +229,51 @@ int ask(const struct ctl *c, const char *what, const struct node_arg *args,
     return code;
 }
 
-/* ---- printing ---- */
+int view(struct ctl *c, const char *what, const struct node_arg *args, size_t n,
+         void (*show)(const struct ctl *, const json_t *))
+{
+    json_t *j = NULL;
+    int code = ask(c, what, args, n, &j);
+    if (code == EXIT_DONE && (c->json || show == NULL))
+        print_json(j);
+    else if (code == EXIT_DONE)
+        show(c, j);
+    json_decref(j);
+    return code;
+}
+
+/* ---- the node ---- */
+
+int request(struct ctl *c, const char *what, const struct node_arg *args,
+            size_t n, struct node_answer *a)
+{
+    char path[4096];
+    int code = node_config(c, path, sizeof(path));
+    if (code != EXIT_DONE)
+        return code;
+    enum err e = node_request(path, what, args, n, stderr, a);
+    if (e == ERR_OK)
+        e = a->code;
+    return e == ERR_OK ? EXIT_DONE : fail(c, e, text_of(a->json, "field"));
+}
+
+/* ---- reading and printing ---- */
+
+int read_text(const struct ctl *c, const char *path, struct buf *out)
+{
+    enum err e = ERR_OK;
+    if (path != NULL && strcmp(path, "-") != 0) {
+        e = file_read(path, EVENT_MAX, out);
+    } else {
+        char part[4096];
+        size_t n;
+        while ((n = fread(part, 1, sizeof(part), stdin)) > 0 &&
+               out->n <= EVENT_MAX)
+            buf_add(out, part, n);
+        e = out->failed ? ERR_NOMEM : out->n > EVENT_MAX ? ERR_FILE_SIZE : e;
+    }
+    return e == ERR_OK ? EXIT_DONE : fail(c, e, path != NULL ? path : "-");
+}
 
 void print_json(const json_t *j)
 {
@@ -241,6 +285,11 @@ const char *text_of(const json_t *j, const char *key)
 {
     const char *s = json_string_value(json_object_get(j, key));
     return s != NULL ? s : "";
+}
+
+long long count_of(const json_t *j, const char *key)
+{
+    return json_integer_value(json_object_get(j, key));
 }
 
 void cell(const char *text, int width)

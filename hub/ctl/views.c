@@ -6,25 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static long long count(const json_t *j, const char *key)
-{
-    return json_integer_value(json_object_get(j, key));
-}
-
-/* Asks and prints the JSON, or hands it to show. */
-static int view(struct ctl *c, const char *what, const struct node_arg *args,
-                size_t n, void (*show)(const struct ctl *, const json_t *))
-{
-    json_t *j = NULL;
-    int code = ask(c, what, args, n, &j);
-    if (code == EXIT_DONE && (c->json || show == NULL))
-        print_json(j);
-    else if (code == EXIT_DONE)
-        show(c, j);
-    json_decref(j);
-    return code;
-}
-
 /* ---- status ---- */
 
 static const char *connection(const struct ctl *c, const json_t *n)
@@ -47,8 +28,9 @@ static void show_status(const struct ctl *c, const json_t *j)
                "監査記録 %lld行\n",
                "accepted %lld  waiting urgent %lld, normal %lld  parked %lld  "
                "log %lld leaves\n"),
-           count(j, "events"), count(j, "waiting_urgent"),
-           count(j, "waiting_normal"), count(j, "parked"), count(j, "leaves"));
+           count_of(j, "events"), count_of(j, "waiting_urgent"),
+           count_of(j, "waiting_normal"), count_of(j, "parked"),
+           count_of(j, "leaves"));
     if (text_of(j, "oldest_waiting")[0] != '\0')
         printf(say(c, "最も古い未配送 %s\n", "oldest waiting since %s\n"),
                text_of(j, "oldest_waiting"));
@@ -56,7 +38,7 @@ static void show_status(const struct ctl *c, const json_t *j)
         printf(say(c, "取消しに返事がない接続 %s  %sから\n",
                    "recall unanswered by %s since %s\n"),
                text_of(n, "node"), text_of(n, "since"));
-    if (count(j, "witnesses") < 3)
+    if (count_of(j, "witnesses") < 3)
         puts(say(c,
                  "証人が3機関未満です: 記録の食い違いを外から見つけられません",
                  "fewer than three witnesses: a split view is not excluded"));
@@ -124,7 +106,7 @@ static void show_parked(const struct ctl *c, const json_t *j)
     json_t *p;
     json_array_foreach(json_object_get(j, "parked"), i, p)
     {
-        printf("%-6lld ", count(p, "id"));
+        printf("%-6lld ", count_of(p, "id"));
         cell(text_of(p, "code"), 10);
         cell(text_of(p, "node"), 18);
         printf("%s  %s\n", text_of(p, "at"),
