@@ -5,7 +5,7 @@
  * the rules that match are collected once per role of the recipient, and each
  * class goes down the layers until one speaks:
  *
- *   prohibit protect   of any role the recipient has: a denial for all
+ *   prohibit protect   a denial for good
  *   ceiling minimum    what the role may ever see, what the purpose needs
  *   law m106           do not ask the person
  *   (refusal)          the person said no, or took a consent back
@@ -13,7 +13,9 @@
  *   session life breakglass
  *
  * With several roles each is judged for itself, and the one that lets most
- * pass decides alone; prohibitions are of any role. A consent or a refusal that
+ * pass decides alone. But a prohibition that lists roles holds for whoever has
+ * one of them, in whatever role it is served; one for everybody but some holds
+ * unless the role served in is one of those. A consent or a refusal that
  * names a role speaks for that role only, so it is compared with the recipient
  * reduced to the role being looked at. Companion classes come last: under a
  * consent rule they pass with whatever that rule let pass. A class about third
@@ -51,6 +53,7 @@ struct query {
     const struct bucket *bucket;
     uint16_t variant; /* 0: none */
     unsigned purpose;
+    uint64_t held; /* every role of the recipient */
     uint64_t minimum, tells;
     uint64_t judged; /* asked for, and what the event tells by arriving */
     uint64_t session, glass; /* classes a meeting or a break-glass is for */
@@ -108,24 +111,37 @@ static enum err add_role(struct query *q, const char *role)
     return ERR_OK;
 }
 
+static enum err note_held(struct query *q)
+{
+    const struct agency *a = q->ask->recipient;
+    for (size_t i = 0; i < AGENCY_ROLES && a->role[i][0] != '\0'; i++) {
+        const struct symbol *s = policy_symbol(q->p, SYMBOL_ROLE, a->role[i]);
+        if (s == NULL)
+            return ERR_EVT_RECIPIENT;
+        q->held |= (uint64_t)1 << s->index;
+    }
+    return q->held == 0 ? ERR_EVT_RECIPIENT : ERR_OK;
+}
+
 /* A role that the agency does not have is as unknown as one nobody has. */
 static enum err understand_roles(struct query *q)
 {
     const struct agency *a = q->ask->recipient;
-    if (q->ask->role != NULL)
+    enum err e = note_held(q);
+    if (e == ERR_OK && q->ask->role != NULL)
         return agency_has_role(a, q->ask->role) ? add_role(q, q->ask->role)
                                                 : ERR_EVT_RECIPIENT;
-    enum err e = ERR_OK;
     for (size_t i = 0; e == ERR_OK && i < AGENCY_ROLES && a->role[i][0] != '\0';
          i++)
         e = add_role(q, a->role[i]);
-    return e == ERR_OK && q->roles == 0 ? ERR_EVT_RECIPIENT : e;
+    return e;
 }
 
 static bool matches(const struct query *q, const struct rule *r, unsigned role)
 {
     unsigned is = q->ask->predicates;
-    return (r->purposes >> q->purpose & 1) && (r->roles >> role & 1) &&
+    uint64_t as = r->whoever ? q->held : (uint64_t)1 << role;
+    return (r->purposes >> q->purpose & 1) && (r->roles & as) != 0 &&
            (r->requires & ~is) == 0 && (r->unless & is) == 0 &&
            r->from_day <= q->day && q->day <= r->to_day;
 }
@@ -201,16 +217,6 @@ static uint16_t spoken(const struct query *q, const struct candidate *c,
         const struct rule *r = &q->p->rule[c->rule[i]];
         if (r->layer == layer && r->permit == permit && (c->classes[i] & bit))
             return c->rule[i];
-    }
-    return NO_RULE;
-}
-
-static uint16_t forbidden(const struct query *q, enum layer layer, uint64_t bit)
-{
-    for (size_t i = 0; i < q->roles; i++) {
-        uint16_t r = spoken(q, &q->as[i], layer, false, bit);
-        if (r != NO_RULE)
-            return r;
     }
     return NO_RULE;
 }
@@ -328,7 +334,7 @@ static void judge(struct query *q, const struct candidate *c, unsigned cls)
 {
     struct class_verdict *v = &q->out->of[cls];
     for (enum layer l = LAYER_PROHIBIT; l <= LAYER_PROTECT; l++) {
-        v->rule = forbidden(q, l, class_bit(cls));
+        v->rule = spoken(q, c, l, false, class_bit(cls));
         if (v->rule != NO_RULE)
             return;
     }
@@ -433,6 +439,7 @@ void policy_decide(const struct policy *p, const struct policy_ask *ask,
     q.variant = 0;
     q.session = q.glass = 0;
     q.roles = 0;
+    q.held = 0;
     q.out = out;
     deny_all(ask, out);
     out->error = understand(&q);

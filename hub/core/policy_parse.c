@@ -385,6 +385,8 @@ static void read_roles(struct load *l, struct rule *r)
     uint64_t all = load_every(l->p, SYMBOL_ROLE);
     r->roles = load_some(l, "role", load_role_bit,
                          r->permit ? all & ~l->p->excluded : all);
+    r->whoever =
+        r->layer <= LAYER_PROTECT && strchr(load_cell(l, "role"), '*') == NULL;
     if (r->permit && (r->roles & l->p->excluded) != 0)
         load_fault(l, "role", "an excluded role can be permitted nothing");
 }

@@ -49,6 +49,7 @@ struct rule {
     enum layer layer;
     bool permit;
     uint64_t purposes, roles, classes;
+    bool whoever; /* the roles are a list: it holds for whoever has one */
     unsigned requires, unless;
     bool by_session, by_glass; /* counts for those classes only */
     bool plain;                /* says no more than that there is no ground */

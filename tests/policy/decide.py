@@ -154,7 +154,7 @@ def chosen(cell, every):
 class Rule:
     __slots__ = ('id', 'row', 'layer', 'permit', 'events', 'purposes', 'roles',
                  'classes', 'requires', 'unless', 'basis', 'first', 'last',
-                 'session', 'glass')
+                 'whoever', 'session', 'glass')
 
 
 class Pack:
@@ -267,6 +267,8 @@ class Pack:
         r.events = self.events(row['event'])
         r.purposes = chosen(row['purpose'], self.purposes)
         r.roles = chosen(row['role'], self.every_role)
+        # a prohibition that lists roles holds for whoever has one of them
+        r.whoever = r.layer in BEFORE_ANY_PERMIT and '*' not in row['role']
         if r.permit:  # who can hold no role can be permitted nothing
             r.roles -= self.excluded
         r.classes = self.classes(row['classes'])
@@ -305,24 +307,27 @@ class Pack:
         first, last = self.basis[rule.basis]
         return not first <= day <= last
 
-    def candidates(self, event, variant, purpose, role):
-        key = event, variant, purpose, role
+    def candidates(self, event, variant, purpose, role, held=()):
+        """The rules about a recipient served in role, who has those held."""
+        key = event, variant, purpose, role, held
         if key not in self._index:
             self._index[key] = [
                 r for r in self.rules
                 if (event, variant) in r.events and purpose in r.purposes
-                and role in r.roles]
+                and (role in r.roles
+                     or r.whoever and not r.roles.isdisjoint(held))]
         return self._index[key]
 
-    def matching(self, event, variant, purpose, role, predicates, day):
+    def matching(self, event, variant, purpose, role, predicates, day, held):
         """Rules whose ground is not in force, and per layer (name, denials,
         permits), each in the order of the file."""
-        key = event, variant, purpose, role, predicates, day
+        key = event, variant, purpose, role, predicates, day, held
         found = self._match.get(key)
         if found is None:
             if len(self._match) > 200000:
                 self._match.clear()
-            now = [r for r in self.candidates(event, variant, purpose, role)
+            now = [r for r in self.candidates(event, variant, purpose, role,
+                                              held)
                    if r.requires <= predicates
                    and not r.unless & predicates
                    and r.first <= day <= r.last]
@@ -486,7 +491,7 @@ def decide(pack, ask):
     if error:
         return Decision(error)
     roles = ask.recipient.roles if ask.role is None else (ask.role,)
-    each = [decide_as(pack, ask, role, roles) for role in roles]
+    each = [decide_as(pack, ask, role) for role in roles]
     for d in each:
         if d.error:
             return d
@@ -508,32 +513,15 @@ def in_no_role(each):
     return out
 
 
-def forbidden(pack, ask, role, roles, day):
-    """What is prohibited or protected from the role, or from another that the
-    recipient has when none was wanted: class -> why. Who has two roles does
-    not escape what is denied to one of them."""
-    found = {}
-    each = [pack.matching(ask.event, ask.variant, ask.purpose, r,
-                          ask.predicates, day)[1]
-            for r in (role,) + tuple(r for r in roles if r != role)]
-    for layer in BEFORE_ANY_PERMIT:
-        for name, denials, _ in itertools.chain(*each):
-            for r in denials if name == layer else ():
-                for c in bits(within(pack, r, ask)):
-                    found.setdefault(c, (r.id, '', -1))
-    return found
-
-
-def decide_as(pack, ask, role, roles):
-    """The decision for one role of the recipient, who may act in roles. What
-    the arrival of such an event tells by itself is judged as if asked for:
+def decide_as(pack, ask, role):
+    """The decision for one role of the recipient. What the arrival of such an event tells by itself is judged as if asked for:
     unless all of that may pass, nothing does."""
     tells = pack.tells.get((ask.purpose, (ask.event, ask.variant)), 0)
     wide = ask
     if tells & ~ask.classes and ask.classes:
         wide = copy.copy(ask)
         wide.classes |= tells
-    out = decide_each(pack, wide, role, roles)
+    out = decide_each(pack, wide, role)
     if out.error:
         return out
     for c in bits(wide.classes & ~ask.classes):
@@ -547,14 +535,24 @@ def decide_as(pack, ask, role, roles):
     return out
 
 
-def decide_each(pack, ask, role, roles):
+def forbidden(pack, ask, layers):
+    """What is prohibited or protected: class -> why."""
+    found = {}
+    for layer, denials, _ in layers:
+        for r in denials if layer in BEFORE_ANY_PERMIT else ():
+            for c in bits(within(pack, r, ask)):
+                found.setdefault(c, (r.id, '', -1))
+    return found
+
+
+def decide_each(pack, ask, role):
     """Class by class; withheld is left open."""
     day = japan_day(ask.now_ms)
     expired, layers = pack.matching(ask.event, ask.variant, ask.purpose, role,
-                                    ask.predicates, day)
+                                    ask.predicates, day, ask.recipient.roles)
     if any(within(pack, r, ask) for r in expired):
         return Decision(EXPIRED)
-    out = Decision(role=role, cited=forbidden(pack, ask, role, roles, day))
+    out = Decision(role=role, cited=forbidden(pack, ask, layers))
     cited = out.cited
     undecided = (ask.classes & ~sum(1 << c for c in cited) &
                  pack.limit(ask.event, ask.variant, ask.purpose, role))
