@@ -200,6 +200,28 @@ static inline void pack_small(struct pack *k, const char *rules)
              "designated\thc_city\tother\tarticle\tchecked_by\n");
 }
 
+/* One line added to a small pack, and what the parser says of it. */
+struct pack_fault {
+    const char *name;
+    enum policy_file file;
+    const char *line, *why;
+};
+static inline void assert_no_pack(const struct pack_fault *f)
+{
+    struct pack k = {0};
+    struct buf why = {0};
+    struct policy *p = NULL;
+    pack_small(&k, "");
+    buf_addf(&k.file[f->file], "%s\n", f->line);
+    enum err e = pack_parse(&k, &p, &why);
+    if (e != ERR_POL_INVALID || p != NULL ||
+        strstr((const char *)why.p, f->why) == NULL)
+        fail_msg("%s: %s %s", f->name, err_code(e),
+                 why.p == NULL ? "" : (const char *)why.p);
+    buf_fini(&why);
+    pack_fini(&k);
+}
+
 static inline struct decision
 decide_small(const struct policy *p, const char *role1, const char *role2,
              const char *role, const struct grant *g, size_t n, unsigned facts)

@@ -1,11 +1,7 @@
 /* Packs with faults, and the digest of a pack. */
 #include "tests/unit/hub/core/pack.h"
 
-static const struct {
-    const char *name;
-    enum policy_file file;
-    const char *line, *why;
-} FAULTS[] = {
+static const struct pack_fault FAULTS[] = {
     /* clang-format off */
     {"unknown layer", POLICY_RULES, "a\t0\twish\tpermit\t*\tP\tA\t*\t\t\tNOW\tj\te\t\t", "rules.tsv:2: error E-POL-002: layer"},
     {"unknown effect", POLICY_RULES, "a\t0\tlaw\tmaybe\t*\tP\tA\t*\t\t\tNOW\tj\te\t\t", "effect"},
@@ -51,20 +47,8 @@ static const struct {
 static void a_pack_with_a_fault_is_no_pack(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < NELEM(FAULTS); i++) {
-        struct pack k = {0};
-        struct buf why = {0};
-        struct policy *p = NULL;
-        pack_small(&k, "");
-        buf_addf(&k.file[FAULTS[i].file], "%s\n", FAULTS[i].line);
-        enum err e = pack_parse(&k, &p, &why);
-        if (e != ERR_POL_INVALID || p != NULL ||
-            strstr((const char *)why.p, FAULTS[i].why) == NULL)
-            fail_msg("%s: %s %s", FAULTS[i].name, err_code(e),
-                     why.p == NULL ? "" : (const char *)why.p);
-        buf_fini(&why);
-        pack_fini(&k);
-    }
+    for (size_t i = 0; i < NELEM(FAULTS); i++)
+        assert_no_pack(&FAULTS[i]);
 }
 
 static void all_faults_are_told_at_once(void **state)

@@ -101,11 +101,7 @@ static void the_first_row_that_speaks_decides(void **state)
     pack_fini(&k);
 }
 
-static const struct {
-    const char *name;
-    enum policy_file file;
-    const char *line, *why;
-} FAULTS[] = {
+static const struct pack_fault FAULTS[] = {
     /* clang-format off */
     {"a break-glass beyond the ceiling", POLICY_BREAKGLASS, "role\tB\tb\tb\tG_ADM", "value: beyond the ceiling"},
     {"of no role", POLICY_BREAKGLASS, "role\tC\tb\tb\tG_ID", "code: no such role"},
@@ -131,20 +127,8 @@ static const struct {
 static void terms_with_a_fault_are_no_pack(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < NELEM(FAULTS); i++) {
-        struct pack k = {0};
-        struct buf why = {0};
-        struct policy *p = NULL;
-        pack_small(&k, "");
-        buf_addf(&k.file[FAULTS[i].file], "%s\n", FAULTS[i].line);
-        enum err e = pack_parse(&k, &p, &why);
-        if (e != ERR_POL_INVALID || p != NULL ||
-            strstr((const char *)why.p, FAULTS[i].why) == NULL)
-            fail_msg("%s: %s %s", FAULTS[i].name, err_code(e),
-                     why.p == NULL ? "" : (const char *)why.p);
-        buf_fini(&why);
-        pack_fini(&k);
-    }
+    for (size_t i = 0; i < NELEM(FAULTS); i++)
+        assert_no_pack(&FAULTS[i]);
 }
 
 static void a_number_that_is_missing_is_a_fault(void **state)
