@@ -8,6 +8,7 @@
 #include "adapters/sdk/draft.h"
 #include "adapters/sdk/field.h"
 #include "proto/base/clock.h"
+#include "proto/base/date.h"
 #include "proto/base/text.h"
 #include "proto/wire/event.h"
 #include "proto/wire/json.h"
@@ -16,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DAY_MS (24ull * 3600 * 1000)
 #define EXPIRES_MS (14 * DAY_MS)
 #define EXPIRES_URGENT_MS DAY_MS
 #define SOURCE_MAX 512

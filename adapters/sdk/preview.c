@@ -27,7 +27,8 @@ static void add_token(struct preview *p, const char *key,
     if (!has)
         return;
     buf_add_hex(&hex, slice_of(token.data, token.len));
-    snprintf(next(p, key), sizeof(p->value[0]), "%s", (const char *)hex.p);
+    snprintf(next(p, key), sizeof(p->value[0]), "%s",
+             hex.failed ? "" : (const char *)hex.p);
     buf_fini(&hex);
 }
 

@@ -42,7 +42,7 @@ static unsigned bits(unsigned set)
 /* Consents of everyone to everything, as of now. */
 static void consents(const struct explaining *x, struct grant g[2])
 {
-    int32_t day = date_days(date_of_ms(x->h->now_ms));
+    int32_t day = japan_day(x->h->now_ms);
     uint64_t third = policy_third(x->h->policy);
     memset(g, 0, 2 * sizeof(*g));
     for (int i = 0; i < 2; i++) {

@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define OLDEST_MS (14ULL * 86400000) /* what a spool may still hold */
+#define OLDEST_MS (14 * DAY_MS) /* what a spool may still hold */
 #define NEWEST_MS (5ULL * 60000)     /* a clock may be ahead so far */
 #define RETRY_MS 1000                /* after too many */
 

@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define KEEP_MS (14ULL * 86400000) /* unfetched, a delivery is parked then */
+#define KEEP_MS (14 * DAY_MS) /* unfetched, a delivery is parked then */
 
 /* ---- deliveries ---- */
 

@@ -24,20 +24,6 @@
 #include <assert.h>
 #include <string.h>
 
-#define DAY_MS 86400000ull
-#define JAPAN_MS 32400000ull /* nine hours ahead, no summer time */
-
-int32_t japan_day(uint64_t now_ms)
-{
-    return (int32_t)((now_ms + JAPAN_MS) / DAY_MS);
-}
-
-uint64_t japan_day_begins(int32_t day)
-{
-    int64_t ms = (int64_t)day * (int64_t)DAY_MS - (int64_t)JAPAN_MS;
-    return ms > 0 ? (uint64_t)ms : 0;
-}
-
 static bool on_day(const struct grant *g, int32_t day)
 {
     return g->from_day <= day && day <= g->to_day;

@@ -46,9 +46,6 @@ struct grant {
  * n; returns how many there were, in the order of all. */
 size_t grants_at(const struct grant *all, size_t n, uint64_t leaf,
                  struct grant *out);
-/* Days are counted in Japan. */
-int32_t japan_day(uint64_t now_ms);
-uint64_t japan_day_begins(int32_t day);
 
 /* What a consent is held against when it is recorded. */
 struct grant_terms {

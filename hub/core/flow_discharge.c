@@ -18,8 +18,6 @@ enum {
     PLANNED = EVENT_DISCHARGE_PLANNED,
     DISCHARGED = EVENT_DISCHARGED
 };
-#define DAY_MS (INT64_C(24) * 3600 * 1000)
-#define JST_MS (INT64_C(9) * 3600 * 1000)
 
 /* ---- guards ---- */
 
@@ -71,8 +69,7 @@ static uint64_t reply_due(const struct flow_in *in)
     if (b->reply_by == NULL || b->reply_by->iso == NULL ||
         date_parse(slice_str(b->reply_by->iso), &d) != ERR_OK || d.day == 0)
         return 0;
-    int64_t due = (date_days(d) + 1) * DAY_MS - JST_MS;
-    return due > 0 ? (uint64_t)due : 0;
+    return japan_day_begins(date_days(d) + 1);
 }
 
 static void introduce(const struct flow_in *in, Pb__CaseState *next,

@@ -76,7 +76,7 @@ void matrix_decide(const struct policy *p, const struct situation *s,
         .session_classes = UINT64_MAX,
         .glass_classes = UINT64_MAX,
         .grants = g,
-        .grant_count = register_of(p, s, &to, date_days(date_of_ms(now_ms)), g),
+        .grant_count = register_of(p, s, &to, japan_day(now_ms), g),
         .now_ms = now_ms,
         .clock_ok = true,
     };

@@ -66,7 +66,7 @@ static void check_basis(struct lint *l, size_t row)
                "nobody is named who checked this basis");
     if (to[0] == '\0' || date_parse(slice_str(to), &d) != ERR_OK)
         return;
-    int32_t left = date_days(d) - date_days(date_of_ms(l->now_ms));
+    int32_t left = date_days(d) - japan_day(l->now_ms);
     if (left < 0)
         say_it(l, false, code, "根拠の期限が過ぎています",
                "this basis is over");
@@ -92,7 +92,7 @@ static bool hear(void *ctx, const struct situation *s)
 static void check_shadow(struct lint *l, size_t i,
                          const struct policy_rule_view *r)
 {
-    int32_t day = date_days(date_of_ms(l->now_ms));
+    int32_t day = japan_day(l->now_ms);
     if (l->speaks[i])
         return;
     if (r->from_day > day || r->to_day < day)

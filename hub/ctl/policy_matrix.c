@@ -18,7 +18,7 @@ int policy_day(const struct ctl *c, uint64_t *now_ms)
         return EXIT_DONE;
     if (date_parse(slice_str(c->day), &d) != ERR_OK || d.day == 0)
         return fail(c, ERR_USAGE, "--day");
-    *now_ms = (uint64_t)date_days(d) * 86400000 + 3 * 3600000; /* noon there */
+    *now_ms = japan_day_begins(date_days(d)) + DAY_MS / 2; /* noon there */
     return EXIT_DONE;
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define OFTEN_OVER 3
-#define OFTEN_MS (UINT64_C(30) * 86400000)
+#define OFTEN_MS (30 * DAY_MS)
 
 enum err store_glass_put(struct store *s, struct id person,
                          const struct glass *g)

@@ -11,8 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MS_PER_DAY 86400000ull
-#define JST_MS 32400000ull
+#define JST_MS 32400000ull         /* nine hours ahead, no summer time */
 #define LAST_MS 253402268399999ull /* 9999-12-31T23:59:59.999 in Japan */
 
 enum { TEXT_SIZE = 24, LONGEST_ERA = 199, GREGORIAN_FROM = 1873 };
@@ -346,13 +345,24 @@ void date_ja(struct date d, char out[40])
 struct date date_of_ms(uint64_t wall_ms)
 {
     uint64_t ms = wall_ms > LAST_MS ? LAST_MS : wall_ms;
-    return date_from_days((int32_t)((ms + JST_MS) / MS_PER_DAY));
+    return date_from_days(japan_day(ms));
+}
+
+int32_t japan_day(uint64_t ms)
+{
+    return (int32_t)((ms + JST_MS) / DAY_MS);
+}
+
+uint64_t japan_day_begins(int32_t day)
+{
+    int64_t ms = (int64_t)day * (int64_t)DAY_MS - (int64_t)JST_MS;
+    return ms > 0 ? (uint64_t)ms : 0;
 }
 
 void time_jst(uint64_t wall_ms, char out[TIME_TEXT])
 {
     uint64_t ms = wall_ms > LAST_MS ? LAST_MS : wall_ms;
-    unsigned s = (unsigned)((ms + JST_MS) % MS_PER_DAY / 1000);
+    unsigned s = (unsigned)((ms + JST_MS) % DAY_MS / 1000);
     char *w = out;
     date_iso(date_of_ms(ms), w);
     w += 10;

@@ -22,6 +22,11 @@ void date_ja(struct date d, char out[40]);
 int32_t date_days(struct date d);
 struct date date_from_days(int32_t days);
 struct date date_of_ms(uint64_t wall_ms); /* the day in Japan */
+/* The same as days since 1970, and the moment at which one begins in Japan (0
+ * before 1970). */
+int32_t japan_day(uint64_t wall_ms);
+uint64_t japan_day_begins(int32_t day);
+#define DAY_MS 86400000ull
 #define TIME_TEXT 30
 void time_jst(uint64_t wall_ms,
               char out[TIME_TEXT]); /* 2026-04-01T09:00:00+09:00 */

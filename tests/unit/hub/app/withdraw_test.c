@@ -1,9 +1,11 @@
 /* withdraw_test.c - what stops and what comes back when a consent ends, and
  * what a node may show meanwhile: sweeps, recalls, leases, reads. */
 #include "tests/unit/hub/app/region.h"
+#include "tsunagi/v1/emergency.pb-c.h"
 #include "tsunagi/v1/meeting.pb-c.h"
 
 #define P1 "WO-4931000014"
+#define H1 "MI-4910100017"
 #define S1 "WO-4911000018"
 #define C1 "HC-492019-01"
 
@@ -199,6 +201,31 @@ static void what_rested_on_it_comes_back_and_nothing_else(void **state)
     assert_string_equal(last_got(p1)->event->schema->event_name,
                         "CONSENT_WITHDRAWN");
     assert_int_equal(fetch_for(c1, LANE_URGENT, 8, 100), 0);
+}
+
+/* Who was sent a name and nothing else knows whom it was about. */
+static void who_had_the_name_alone_is_told(void **state)
+{
+    struct region *r = *state;
+    struct client *b1 = client(r, "b1"), *h1 = client(r, "h1");
+    Pb__CareAsked b = PB__CARE_ASKED__INIT;
+    Pb__Name name = PB__NAME__INIT;
+    struct sent s;
+    Pb__DataClass items[] = {PB__DATA_CLASS__G_MED_MIN};
+    name.kanji = pb_text("架空花子");
+    b.name = &name;
+    b.n_items = NELEM(items);
+    b.items = items;
+    give(b1, "person", "consent", H1, "P_EMG");
+    sent(&s, b1, "CARE_ASKED", &b.base, "person", NULL);
+    sent_to(&s, H1, "P_EMG");
+    assert_string_equal(post(b1, &s), "");
+    assert_int_equal(fetch(h1, LANE_URGENT), 1);
+    assert_string_equal(withdraw(b1, "person", "consent"), "");
+    assert_int_equal(recalled(h1, "0"), 1);
+    assert_int_equal(fetch(h1, LANE_URGENT), 1);
+    assert_string_equal(last_got(h1)->event->schema->event_name,
+                        "CONSENT_WITHDRAWN");
 }
 
 /* It may have arrived, though nobody said so. */
@@ -798,6 +825,7 @@ int main(void)
         REGION_TEST(a_no_to_either_of_two_consents_calls_back),
         REGION_TEST(a_refusal_stops_and_calls_back_without_a_word),
         REGION_TEST(what_rested_on_it_comes_back_and_nothing_else),
+        REGION_TEST(who_had_the_name_alone_is_told),
         REGION_TEST(what_was_on_its_way_comes_back_as_well),
         REGION_TEST(the_answer_to_a_recall_is_kept_once),
         REGION_TEST(a_recall_nobody_answers_is_shown),

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#define DAY_MS 86400000ull
 #define NOON(day) ((uint64_t)(day)*DAY_MS + 3 * 3600000ull)
 #define ID (1ull << 2)
 #define ADM (1ull << 8)

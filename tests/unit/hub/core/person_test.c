@@ -4,8 +4,9 @@
 #include "tests/unit/hub/core/world.h"
 
 static struct world *w;
-static uint8_t ref[ID_BYTES] = {7}, other[ID_BYTES] = {8}, hash[32] = {9};
-static char tra[] = "P_TRA", pd[] = "P_PD", version[] = "2026-04";
+static uint8_t ref[ID_BYTES] = {7}, other[ID_BYTES] = {8},
+               nobody[ID_BYTES] = {9};
+static char pd[] = "P_PD";
 
 static void send(uint32_t type, ProtobufCMessage *body, const char *from)
 {
@@ -15,37 +16,6 @@ static void send(uint32_t type, ProtobufCMessage *body, const char *from)
 }
 
 /* ---- consents ---- */
-
-struct paper {
-    Pb__ConsentGiven b;
-    Pb__ConsentRecipient to, *list[1];
-    Pb__DataClass cls[1];
-    Pb__Date until;
-};
-
-/* A consent for P_TRA to P1, G_ID, to 2027-03-31, on paper. */
-static void write_paper(struct paper *p)
-{
-    pb__consent_given__init(&p->b);
-    pb__consent_recipient__init(&p->to);
-    pb__date__init(&p->until);
-    p->list[0] = &p->to;
-    p->to.agency = (char *)(uintptr_t)code_of("P1");
-    p->cls[0] = PB__DATA_CLASS__G_ID;
-    p->until.iso = (char *)(uintptr_t) "2027-03-31";
-    p->b.has_consent_ref = p->b.has_giver = p->b.has_method = true;
-    p->b.consent_ref = (ProtobufCBinaryData){ID_BYTES, ref};
-    p->b.purpose = tra;
-    p->b.n_recipient = p->b.n_classes = 1;
-    p->b.recipient = p->list;
-    p->b.classes = p->cls;
-    p->b.valid_to = &p->until;
-    p->b.giver = PB__CONSENT_GIVER__SELF;
-    p->b.method = PB__CONSENT_METHOD__PAPER;
-    p->b.has_paper_sha256 = true;
-    p->b.paper_sha256 = (ProtobufCBinaryData){sizeof(hash), hash};
-    p->b.text_version = version;
-}
 
 static const struct deadline_change *started(enum deadline_kind kind)
 {
@@ -72,7 +42,7 @@ static void a_consent_reminds_before_it_ends(void **state)
     (void)state;
     struct paper p;
     world_reset(w);
-    write_paper(&p);
+    write_paper(&p, ref);
     send(1201, &p.b.base, "H1");
     assert_int_equal(w->fx->refuse, ERR_OK);
     assert_string_equal(w->fx->grant.collector, code_of("H1"));
@@ -90,7 +60,7 @@ static void after_an_oral_consent_paper_is_due(void **state)
     (void)state;
     struct paper p;
     world_reset(w);
-    write_paper(&p);
+    write_paper(&p, ref);
     p.b.method = PB__CONSENT_METHOD__ORAL_RECORDED;
     p.b.has_paper_sha256 = false;
     send(1201, &p.b.base, "H1");
@@ -128,10 +98,10 @@ static void a_consent_replaces_one_of_its_own_kind(void **state)
             old->superseded = true;
             old->until_leaf = world_consent(w, "P_TRA", "N1")->leaf;
         }
-        write_paper(&p);
+        write_paper(&p, ref);
         p.b.has_supersedes = true;
-        p.b.supersedes =
-            (ProtobufCBinaryData){ID_BYTES, REPLACING[i].known ? other : hash};
+        p.b.supersedes = (ProtobufCBinaryData){
+            ID_BYTES, REPLACING[i].known ? other : nobody};
         send(1201, &p.b.base, "H1");
         if (w->fx->refuse != REPLACING[i].want)
             fail_msg("%s: %s", REPLACING[i].name, err_code(w->fx->refuse));

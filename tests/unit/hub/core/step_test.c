@@ -5,7 +5,6 @@
 static struct world *w;
 static uint8_t ref[ID_BYTES] = {7};
 static uint8_t unknown[ID_BYTES] = {8};
-static uint8_t hash[32] = {9};
 
 union body {
     ProtobufCMessage base;
@@ -177,42 +176,10 @@ static void what_is_about_nobody_names_nobody(void **state)
 
 /* ---- consents ---- */
 
-/* A consent for P_TRA to P1, G_ID, to 2027-03-31. */
-struct paper {
-    Pb__ConsentGiven given;
-    Pb__ConsentRecipient to, *list[1];
-    Pb__DataClass cls[1];
-    Pb__Date until;
-};
-
-static void write_paper(struct paper *p)
-{
-    pb__consent_given__init(&p->given);
-    pb__consent_recipient__init(&p->to);
-    pb__date__init(&p->until);
-    p->list[0] = &p->to;
-    p->to.agency = (char *)(uintptr_t)code_of("P1");
-    p->cls[0] = PB__DATA_CLASS__G_ID;
-    p->until.iso = (char *)(uintptr_t) "2027-03-31";
-    p->given.has_consent_ref = true;
-    p->given.consent_ref = (ProtobufCBinaryData){ID_BYTES, ref};
-    p->given.purpose = (char *)(uintptr_t) "P_TRA";
-    p->given.n_recipient = p->given.n_classes = 1;
-    p->given.recipient = p->list;
-    p->given.classes = p->cls;
-    p->given.valid_to = &p->until;
-    p->given.has_giver = p->given.has_method = true;
-    p->given.has_paper_sha256 = true;
-    p->given.giver = PB__CONSENT_GIVER__SELF;
-    p->given.method = PB__CONSENT_METHOD__PAPER;
-    p->given.paper_sha256 = (ProtobufCBinaryData){sizeof(hash), hash};
-    p->given.text_version = (char *)(uintptr_t) "2026-04";
-}
-
 static void give(struct paper *p, const char *from)
 {
     struct sent s;
-    sent_init(w, &s, 1201, &p->given.base);
+    sent_init(w, &s, 1201, &p->b.base);
     world_send(w, &s, from);
 }
 
@@ -221,7 +188,7 @@ static void a_consent_becomes_a_grant_and_a_deadline(void **state)
     (void)state;
     struct paper p;
     world_reset(w);
-    write_paper(&p);
+    write_paper(&p, ref);
     give(&p, "H1");
     assert_int_equal(w->fx->refuse, ERR_OK);
     assert_int_equal(w->fx->grant_change, GRANT_ADD);
@@ -243,11 +210,11 @@ static void a_consent_may_take_the_place_of_another(void **state)
     (void)state;
     struct paper p;
     world_reset(w);
-    write_paper(&p);
+    write_paper(&p, ref);
     give(&p, "H1");
     assert_memory_equal(w->fx->supersedes, (uint8_t[ID_BYTES]){0}, ID_BYTES);
-    p.given.has_supersedes = true;
-    p.given.supersedes = (ProtobufCBinaryData){ID_BYTES, unknown};
+    p.b.has_supersedes = true;
+    p.b.supersedes = (ProtobufCBinaryData){ID_BYTES, unknown};
     memcpy(world_consent(w, "P_TRA", "N1")->ref, unknown, ID_BYTES);
     give(&p, "H1");
     assert_int_equal(w->fx->refuse, ERR_OK);
@@ -259,15 +226,15 @@ static void a_consent_that_says_too_little_is_refused(void **state)
     (void)state;
     struct paper p;
     world_reset(w);
-    write_paper(&p);
-    p.given.valid_to = NULL;
+    write_paper(&p, ref);
+    p.b.valid_to = NULL;
     give(&p, "H1");
     assert_int_equal(w->fx->refuse, ERR_VAL_CONSENT_SCOPE);
-    write_paper(&p);
-    p.given.purpose = (char *)(uintptr_t) "P_FUN";
+    write_paper(&p, ref);
+    p.b.purpose = (char *)(uintptr_t) "P_FUN";
     give(&p, "H1");
     assert_int_equal(w->fx->refuse, ERR_EVT_PURPOSE);
-    write_paper(&p);
+    write_paper(&p, ref);
     p.to.agency = NULL;
     p.to.role = (char *)(uintptr_t) "R_CAT";
     p.to.place = (char *)(uintptr_t) "49201";
@@ -283,7 +250,7 @@ static void a_consent_number_is_used_once(void **state)
     struct paper p;
     world_reset(w);
     memcpy(world_consent(w, "P_PD", "N1")->ref, ref, ID_BYTES);
-    write_paper(&p);
+    write_paper(&p, ref);
     give(&p, "H1");
     assert_int_equal(w->fx->refuse, ERR_CONFLICT);
 }
@@ -376,7 +343,7 @@ static void a_consent_moves_no_case(void **state)
     world_reset(w);
     prepare(&s, &b, 1001);
     world_send(w, &s, "H1");
-    write_paper(&p);
+    write_paper(&p, ref);
     give(&p, "C1"); /* no party of the case, and it does not matter */
     assert_int_equal(w->fx->refuse, ERR_OK);
     assert_int_equal(w->fx->grant_change, GRANT_ADD);
@@ -395,7 +362,7 @@ static void a_case_speaks_for_nobody(void **state)
     prepare(&s, &b, 1410);
     world_send(w, &s, "B1");
     w->stranger = true;
-    write_paper(&p);
+    write_paper(&p, ref);
     give(&p, "S1");
     assert_int_equal(w->fx->refuse, ERR_FLOW_CASE);
     world_consent(w, "P_EMG", "S1");
@@ -416,8 +383,8 @@ static void i_13_a_consent_event_does_not_ask_whom_others_name(void **state)
     struct paper p;
     world_reset(w);
     world_consent(w, "P_PD", "C1");
-    write_paper(&p);
-    sent_init(w, &s, 1201, &p.given.base);
+    write_paper(&p, ref);
+    sent_init(w, &s, 1201, &p.b.base);
     sent_to(&s, "R_HC", "P_PD");
     world_send(w, &s, "S1");
     assert_int_equal(w->fx->refuse, ERR_OK);

@@ -5,6 +5,7 @@
 #include "hub/core/flow.h"
 #include "hub/core/route.h"
 #include "proto/base/code.h"
+#include "proto/wire/unpack.h"
 #include "tsunagi/v1/consent.pb-c.h"
 #include "tsunagi/v1/discharge.pb-c.h"
 #include "tsunagi/v1/emergency.pb-c.h"
@@ -50,8 +51,8 @@ static const struct {
     {"E1", "OW-PEER-49"},    {"X1", "OW-X1-49"},      {"A1", "OW-A1-49"},
     {"A2", "OW-A2-49"},      {"B2", "OW-B2-49"},      {"C3", "HC-491004-01"},
     {"M2", "LG-492027"},     {"M3", "LG-493015"},     {"M4", "LG-491004"},
-    {"R1", "WO-4911000042"}, {"A1", "OW-AUDIT-49"},   {"V1", "OW-VISIT-49"},
-    {"W1", "OW-MHWC-49"},    {"HD", "MI-4910100033"}, {"HO", "MI-4910100041"},
+    {"R1", "WO-4911000042"}, {"V1", "OW-VISIT-49"},   {"W1", "OW-MHWC-49"},
+    {"HD", "MI-4910100033"}, {"HO", "MI-4910100041"},
 };
 
 /* The code behind a short name; anything else stands for itself. */
@@ -268,6 +269,39 @@ static inline void world_due(struct world *w, enum deadline_kind kind,
     case_free(&w->state);
     w->state = w->fx->state;
     w->fx->state = NULL;
+}
+
+/* A consent for P_TRA to P1, G_ID, to 2027-03-31, on paper. ref is borrowed. */
+struct paper {
+    Pb__ConsentGiven b;
+    Pb__ConsentRecipient to, *list[1];
+    Pb__DataClass cls[1];
+    Pb__Date until;
+    uint8_t hash[32];
+};
+
+static inline void write_paper(struct paper *p, uint8_t ref[ID_BYTES])
+{
+    pb__consent_given__init(&p->b);
+    pb__consent_recipient__init(&p->to);
+    pb__date__init(&p->until);
+    memset(p->hash, 9, sizeof(p->hash));
+    p->list[0] = &p->to;
+    p->to.agency = pb_text(code_of("P1"));
+    p->cls[0] = PB__DATA_CLASS__G_ID;
+    p->until.iso = pb_text("2027-03-31");
+    p->b.has_consent_ref = p->b.has_giver = p->b.has_method = true;
+    p->b.consent_ref = (ProtobufCBinaryData){ID_BYTES, ref};
+    p->b.purpose = pb_text("P_TRA");
+    p->b.n_recipient = p->b.n_classes = 1;
+    p->b.recipient = p->list;
+    p->b.classes = p->cls;
+    p->b.valid_to = &p->until;
+    p->b.giver = PB__CONSENT_GIVER__SELF;
+    p->b.method = PB__CONSENT_METHOD__PAPER;
+    p->b.has_paper_sha256 = true;
+    p->b.paper_sha256 = (ProtobufCBinaryData){sizeof(p->hash), p->hash};
+    p->b.text_version = pb_text("2026-04");
 }
 
 /* What became of the last event: E-..., late or the state of the case. */
