@@ -3,9 +3,9 @@
  * The policy in force is the last one of the store, where every pack that was
  * ever activated is kept as it was signed. The folder of the configuration is
  * read once, by a hub that has none yet. Every way in is the same: manifest,
- * approvals, files, tables, roles of the registry; only then are pack and leaf
- * written in one transaction, and the snapshot swapped. A refusal changes
- * nothing and says what to do.
+ * approvals, files, tables, roles of the registry; only then are pack, leaf and
+ * table of approvers written in one transaction, and the snapshot swapped. A
+ * refusal changes nothing and says what to do.
  *
  * A pack from the store is held against the leaf of its activation, which the
  * log vouches for: a row altered behind the hub's back is no policy. */
@@ -22,7 +22,7 @@ struct candidate {
     struct buf note, text[PACK_FILES];
     struct slice files[PACK_FILES];
     struct manifest manifest;
-    struct approvers *approvers;
+    struct who_approves who;
     struct approvals by;
     struct policy *policy;
 };
@@ -32,7 +32,7 @@ static void candidate_fini(struct candidate *c)
     buf_fini(&c->note);
     for (size_t i = 0; i < PACK_FILES; i++)
         buf_fini(&c->text[i]);
-    approvers_free(&c->approvers);
+    who_fini(&c->who);
     policy_free(&c->policy);
 }
 
@@ -74,33 +74,27 @@ static enum err read_folder(const char *folder, struct candidate *c,
     return e;
 }
 
-static enum err read_approvers(const struct hub *h, struct approvers **out,
-                               struct buf *why)
-{
-    struct buf text = {0};
-    enum err e = file_read(h->config.approvers, PACK_FILE_MAX, &text);
-    if (e != ERR_OK)
-        buf_addf(why, "%s: %s\n", h->config.approvers, err_en(e));
-    else
-        e = approvers_parse(buf_slice(&text), out, why);
-    buf_fini(&text);
-    return e;
-}
+#define CHANGED                                                                \
+    "approvers.tsv was changed since the last activation: two people who are " \
+    "active in it now and were active then must sign; a new row counts after " \
+    "the next activation (tsunagi policy status)\n"
 
 static enum err verify(const struct hub *h, struct candidate *c,
                        struct buf *why)
 {
-    enum err e = read_approvers(h, &c->approvers, why);
+    enum err e = who_read(h, &c->who, why);
     if (e != ERR_OK)
         return e;
     struct manifest_ask ask = {.note = buf_slice(&c->note),
                                .origin = h->config.origin,
-                               .approvers = c->approvers,
+                               .approvers = c->who.now,
                                .in_force = h->policy_version,
                                .now_ms = h->now_ms};
     memcpy(ask.files, c->files, sizeof(ask.files));
     e = h->clock_ok ? manifest_verify(&ask, &c->manifest, &c->by, why)
                     : ERR_POL_CLOCK;
+    if (e == ERR_POL_APPROVALS && c->who.differs)
+        buf_adds(why, CHANGED);
     if (e == ERR_OK)
         e = policy_parse(c->files, &c->policy, why);
     if (e == ERR_OK && h->registry != NULL)
@@ -148,10 +142,12 @@ static enum err leaf_activation(struct hub *h, const struct candidate *c,
     l.policy_version = c->manifest.version;
     l.policy_digest = pb_borrow(slice_of(policy_digest(c->policy), 32));
     l.detail_sha256 = pb_borrow(slice_of(c->manifest.digest, 32));
+    l.has_approvers_sha256 = 1;
+    l.approvers_sha256 = pb_borrow(slice_of(c->who.file_sha256, 32));
     return store_leaf(h->store, &l, index);
 }
 
-/* Leaf and pack, in the turn's transaction. */
+/* Leaf, pack and approvers, in the turn's transaction. */
 static enum err keep(struct hub *h, const struct candidate *c, uint64_t *leaf)
 {
     struct stored_policy p = {.version = c->manifest.version};
@@ -160,6 +156,8 @@ static enum err keep(struct hub *h, const struct candidate *c, uint64_t *leaf)
     enum err e = p.pack.failed ? ERR_NOMEM : leaf_activation(h, c, &p.leaf);
     if (e == ERR_OK)
         e = store_policy_put(h->store, &p);
+    if (e == ERR_OK)
+        e = who_keep(h, &c->who);
     *leaf = p.leaf;
     stored_policy_fini(&p);
     return e;
@@ -245,6 +243,8 @@ enum err policy_begin(struct hub *h, struct buf *why)
         buf_addf(why, "policy: the pack in the store: %s", err_en(e));
     else
         swap(h, &p, kept.version, kept.leaf);
+    if (e == ERR_OK)
+        e = who_begin(h, why);
     policy_free(&p);
     stored_policy_fini(&kept);
     return e;
@@ -335,6 +335,7 @@ enum err ask_policy_status(struct hub *h, const Pb__Ask *a, struct buf *j)
         return e;
     buf_adds(j, "{\"schema\":\"tsunagi.policy-status/1\",");
     add_policy(h, j);
+    who_say(h, j);
     buf_addf(j,
              ",\"swept\":%s,\"stopped\":%" PRIu64 ",\"waiting\":%" PRIu64 "}",
              done ? "true" : "false", stopped, kept);

@@ -328,6 +328,29 @@ enum err reload(struct hub *h, struct buf *why) MUST_CHECK;
 enum err check_roles(const struct registry *r, const struct policy *p,
                      struct buf *why) MUST_CHECK;
 
+/* ---- who.c ---- */
+/* Who may approve a policy now: the file, held against the table that the
+ * last activation kept. Zero-initialise; who_fini frees. */
+struct who_approves {
+    struct buf file, kept;   /* the tables as texts */
+    uint8_t file_sha256[32]; /* of today's */
+    uint8_t kept_sha256[32]; /* of the one in force */
+    bool anchored;           /* there is a kept one */
+    bool differs;            /* and the file is not it */
+    struct approvers *now, *before;
+};
+/* why says what is wrong with which table. ERR_INTEGRITY: the kept one is not
+ * the one that the leaf of the policy in force names. */
+enum err who_read(const struct hub *h, struct who_approves *w,
+                  struct buf *why) MUST_CHECK;
+/* At start: the kept table is the one of the log. */
+enum err who_begin(const struct hub *h, struct buf *why) MUST_CHECK;
+void who_fini(struct who_approves *w);
+/* Makes today's table the one in force, in the turn's transaction. */
+enum err who_keep(struct hub *h, const struct who_approves *w) MUST_CHECK;
+/* Appends members for a status: "approvers":2,... */
+void who_say(const struct hub *h, struct buf *json);
+
 /* ---- activate.c ---- */
 /* At start: the policy in force, from the store; a hub that has none yet
  * activates the folder of the configuration. */

@@ -7,7 +7,11 @@
  *
  * Signatures of strangers are passed over, as in every note. A signature in
  * the name of an approver that does not verify spoils the note, and a person
- * with two keys is still one person. */
+ * with two keys is still one person.
+ *
+ * Who may write the table of approvers could name two keys of his own. So the
+ * table of the last activation is held against today's: a signature counts for
+ * who is active in both, and two people are two when both tables say so. */
 #include "hub/core/manifest.h"
 #include "proto/base/date.h"
 #include "proto/base/tsv.h"
@@ -57,6 +61,7 @@ static enum err read_approver(struct approvers *a, size_t row, struct buf *why)
     const char *sign = tsv_cell(t, row, "sign");
     struct approver x = {.name = tsv_cell(t, row, "name"),
                          .person = tsv_cell(t, row, "person_ja"),
+                         .person_before = tsv_cell(t, row, "person_ja"),
                          .active = strcmp(state, "active") == 0};
     if (!note_name_ok(x.name))
         return bad_row(t, row, "name: not a key's name", why);
@@ -110,6 +115,53 @@ void approvers_free(struct approvers **a)
     free((*a)->list);
     free(*a);
     *a = NULL;
+}
+
+static const struct approver *same_key(const struct approvers *list,
+                                       const struct approver *x)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->list[i].name, x->name) == 0 &&
+            memcmp(list->list[i].sign, x->sign, KEY_BYTES) == 0)
+            return &list->list[i];
+    return NULL;
+}
+
+void approvers_anchor(struct approvers *a, const struct approvers *kept)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        struct approver *x = &a->list[i];
+        const struct approver *before = same_key(kept, x);
+        if (before != NULL)
+            x->person_before = before->person;
+        if (before == NULL || !before->active) {
+            x->newcomer = x->active;
+            x->active = false;
+        }
+    }
+}
+
+static bool same_person(const struct approver *a, const struct approver *b)
+{
+    return strcmp(a->person, b->person) == 0 ||
+           strcmp(a->person_before, b->person_before) == 0;
+}
+
+/* The first active row of a person. */
+static bool counts(const struct approvers *a, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (a->list[i].active && same_person(&a->list[i], &a->list[at]))
+            return false;
+    return a->list[at].active;
+}
+
+size_t approvers_people(const struct approvers *a)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < a->n; i++)
+        n += counts(a, i) ? 1 : 0;
+    return n;
 }
 
 /* ---- text ---- */
@@ -251,7 +303,7 @@ static enum err check_files(const struct manifest *m,
 static void add_approval(struct approvals *by, const struct approver *a)
 {
     for (size_t i = 0; i < by->n; i++)
-        if (strcmp(by->by[i]->person, a->person) == 0)
+        if (same_person(by->by[i], a))
             return;
     by->by[by->n++] = a;
 }
@@ -271,8 +323,9 @@ static enum err judge_line(const struct note_line *l, struct slice text,
         if (v == NOTE_GOOD && a->active)
             add_approval(by, a);
         else if (v == NOTE_GOOD)
-            buf_addf(why, "%s: %s may not approve any more\n", MANIFEST_NAME,
-                     a->name);
+            buf_addf(why, "%s: %s may not approve %s\n", MANIFEST_NAME, a->name,
+                     a->newcomer ? "yet: counts after the next activation"
+                                 : "any more");
     }
     return ERR_OK;
 }

@@ -25,8 +25,10 @@ const char *pack_file_name(size_t i);
 struct approver {
     const char *name;   /* of the key, as it stands in notes */
     const char *person; /* whose it is: two keys of one person count once */
+    const char *person_before; /* whose it was in the kept table */
     uint8_t sign[KEY_BYTES];
     bool active;
+    bool newcomer; /* active in the file, not in the kept table */
 };
 struct approvers; /* opaque, owns its text */
 /* Columns name person_ja sign state (active or revoked). A name or a key that
@@ -34,6 +36,12 @@ struct approvers; /* opaque, owns its text */
 enum err approvers_parse(struct slice tsv, struct approvers **out,
                          struct buf *why) MUST_CHECK;
 void approvers_free(struct approvers **a);
+/* Holds the file of today against the table kept at the last activation: only
+ * who is active in both, under the same name and key, stays active. a borrows
+ * from kept afterwards. */
+void approvers_anchor(struct approvers *a, const struct approvers *kept);
+/* Different people whose signatures count. */
+size_t approvers_people(const struct approvers *a);
 
 /* ---- the manifest ---- */
 struct manifest {

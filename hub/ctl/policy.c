@@ -185,6 +185,26 @@ int cmd_policy_sign(struct ctl *c)
 
 /* ---- activate, status ---- */
 
+static void show_approvers(const struct ctl *c, const json_t *j)
+{
+    const char *fault = text_of(j, "approvers_fault");
+    long long n = json_integer_value(json_object_get(j, "approvers"));
+    printf(say(c, "承認者 %lld人%s%s\n", "%lld approvers in force%s%s\n"), n,
+           fault[0] == '\0' ? "" : say(c, " 表の誤り: ", ", fault: "), fault);
+    if (json_is_true(json_object_get(j, "approvers_changed")))
+        printf("%s\n",
+               say(c,
+                   "approvers.tsv は、前に効かせたときの表と違います。増えた行"
+                   "は、次に効かせた後から数えます。覚えのない変更なら、署名"
+                   "しないでください",
+                   "approvers.tsv is not the table of the last activation: new "
+                   "rows count after the next one; do not sign if you do not "
+                   "know the change"));
+    if (fault[0] == '\0' && n < APPROVALS_NEEDED)
+        printf("%s\n", say(c, "二人に足りません。方針を変えられません",
+                           "fewer than two: no policy can be activated"));
+}
+
 static void show(const struct ctl *c, const json_t *j)
 {
     printf(say(c, "版 %lld  規則 %lld件  記録 %lld\n",
@@ -197,6 +217,7 @@ static void show(const struct ctl *c, const json_t *j)
            json_is_true(json_object_get(j, "swept"))
                ? ""
                : say(c, "(途中)", " (so far)"));
+    show_approvers(c, j);
 }
 
 /* Waits, within the timeout, until all that waited was decided again. */

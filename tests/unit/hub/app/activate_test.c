@@ -266,6 +266,238 @@ static void the_pack_in_force_is_given_out_as_it_was_signed(void **state)
     free(json);
 }
 
+/* ---- who approves: the file, held against the table kept ---- */
+
+/* Rows of approvers.tsv by keys: A and B are those of the region. */
+enum { A, B, C, D, KEYS };
+struct row {
+    int key;
+    const char *name, *person, *state;
+};
+#define ROW_A                                                                  \
+    {                                                                          \
+        A, "approver/a", "架空 花子", "active"                                 \
+    }
+#define ROW_B                                                                  \
+    {                                                                          \
+        B, "approver/b", "架空 次郎", "active"                                 \
+    }
+#define ROW_C                                                                  \
+    {                                                                          \
+        C, "approver/c", "架空 三郎", "active"                                 \
+    }
+#define ROW_D                                                                  \
+    {                                                                          \
+        D, "approver/d", "架空 四郎", "active"                                 \
+    }
+
+/* Keys under the names of the rows; A and B under their own. */
+static void make_keys(const struct region *r, struct node_keys key[KEYS])
+{
+    key[A] = r->approver.key[A];
+    key[B] = r->approver.key[B];
+    keys_make(&key[C], "approver/c");
+    keys_make(&key[D], "approver/d");
+}
+
+static void write_approvers(const struct region *r,
+                            const struct node_keys key[KEYS],
+                            const struct row *rows, size_t n)
+{
+    struct buf t = {0};
+    buf_adds(&t, "name\tperson_ja\tsign\tstate\n");
+    for (size_t i = 0; i < n; i++) {
+        buf_addf(&t, "%s\t%s\t", rows[i].name, rows[i].person);
+        buf_add_hex(&t, slice_of(key[rows[i].key].pub.sign, KEY_BYTES));
+        buf_addf(&t, "\t%s\n", rows[i].state);
+    }
+    region_write(r, "approvers.tsv", buf_slice(&t));
+    buf_fini(&t);
+}
+#define APPROVERS(r, key, ...)                                                 \
+    write_approvers(r, key, (const struct row[]){__VA_ARGS__},                 \
+                    NELEM(((const struct row[]){__VA_ARGS__})))
+
+static void sign_by(struct region *r, const struct node_keys *x,
+                    const struct node_keys *y)
+{
+    const struct approver_pair own = r->approver;
+    r->approver = (struct approver_pair){{*x, *y}};
+    region_sign(r, 2);
+    r->approver = own;
+}
+
+static void status_says(struct region *r, const char *what)
+{
+    char *json = NULL;
+    assert_string_equal(control(r, "policy-status", NULL, NULL, &json), "");
+    if (strstr(json, what) == NULL)
+        fail_msg("%s: no %s", json, what);
+    free(json);
+}
+
+static void accepted(struct region *r)
+{
+    char *json = NULL;
+    const char *code = ask_activate(r, &json);
+    if (code[0] != '\0')
+        fail_msg("%s %s", code, json == NULL ? "" : json);
+    free(json);
+}
+
+static void strangers_written_into_the_file_cannot_activate(void **state)
+{
+    static const struct {
+        struct row rows[4];
+        size_t n;
+    } TABLES[] = {
+        {{ROW_A, ROW_B, ROW_C, ROW_D}, 4},
+        {{ROW_C, ROW_D}, 2},
+        /* under the names and for the people of the old ones */
+        {{{C, "approver/c", "架空 花子", "active"},
+          {D, "approver/d", "架空 次郎", "active"}},
+         2},
+    };
+    struct region *r = *state;
+    struct node_keys key[KEYS];
+    make_keys(r, key);
+    for (size_t i = 0; i < NELEM(TABLES); i++) {
+        write_approvers(r, key, TABLES[i].rows, TABLES[i].n);
+        sign_by(r, &key[C], &key[D]);
+        refused(r, "E-POL-006", "0 of 2");
+        refused(r, "E-POL-006", "approvers.tsv was changed");
+    }
+    APPROVERS(r, key, ROW_A, ROW_B, ROW_C, ROW_D);
+    sign_by(r, &key[A], &key[C]);
+    refused(r, "E-POL-006", "1 of 2");
+    sign_by(r, &key[C], &key[D]);
+    region_stop(r); /* nor after a restart */
+    region_start(r);
+    refused(r, "E-POL-006", "approver/c may not approve yet");
+}
+
+static void an_old_name_with_another_key_is_a_stranger(void **state)
+{
+    struct region *r = *state;
+    struct node_keys key[KEYS];
+    make_keys(r, key);
+    keys_make(&key[C], "approver/a");
+    keys_make(&key[D], "approver/b");
+    APPROVERS(r, key, {C, "approver/a", "架空 花子", "active"},
+              {D, "approver/b", "架空 次郎", "active"});
+    sign_by(r, &key[C], &key[D]);
+    refused(r, "E-POL-006", "0 of 2");
+}
+
+static void a_newcomer_counts_after_the_next_activation(void **state)
+{
+    struct region *r = *state;
+    struct node_keys key[KEYS];
+    make_keys(r, key);
+    status_says(r, "\"approvers\":2,\"approvers_changed\":false");
+    APPROVERS(r, key, ROW_A, ROW_B, ROW_C);
+    status_says(r, "\"approvers\":2,\"approvers_changed\":true");
+    sign_by(r, &key[A], &key[C]);
+    refused(r, "E-POL-006", "1 of 2");
+    sign_by(r, &key[A], &key[B]);
+    accepted(r);
+    status_says(r, "\"approvers\":3,\"approvers_changed\":false");
+    sign_by(r, &key[A], &key[C]);
+    accepted(r);
+}
+
+static void a_refused_activation_takes_no_approvers_in(void **state)
+{
+    struct region *r = *state;
+    struct node_keys key[KEYS];
+    make_keys(r, key);
+    APPROVERS(r, key, ROW_A, ROW_B, ROW_C, ROW_D);
+    edit(r, "rules.tsv", "LB_CONSENT", "LB_UNHEARD_OF");
+    sign_by(r, &key[A], &key[B]);
+    refused(r, "E-POL-002", "rules.tsv");
+    edit(r, "rules.tsv", "LB_UNHEARD_OF", "LB_CONSENT");
+    sign_by(r, &key[C], &key[D]);
+    refused(r, "E-POL-006", "0 of 2");
+}
+
+static void a_revoked_approver_stops_at_once(void **state)
+{
+    struct region *r = *state;
+    struct node_keys key[KEYS];
+    make_keys(r, key);
+    APPROVERS(r, key, ROW_A, {B, "approver/b", "架空 次郎", "revoked"});
+    status_says(r, "\"approvers\":1,");
+    sign_by(r, &key[A], &key[B]);
+    refused(r, "E-POL-006", "approver/b may not approve any more");
+    APPROVERS(r, key, ROW_A, ROW_C); /* the row struck out */
+    sign_by(r, &key[A], &key[B]);
+    refused(r, "E-POL-006", "1 of 2");
+    APPROVERS(r, key, ROW_A, ROW_B); /* and back */
+    accepted(r);
+}
+
+static void one_person_renamed_in_the_file_is_no_second_one(void **state)
+{
+    struct region *r = *state;
+    struct node_keys key[KEYS];
+    make_keys(r, key);
+    APPROVERS(r, key, ROW_A, ROW_B, {C, "approver/c", "架空 花子", "active"});
+    sign_by(r, &key[A], &key[B]);
+    accepted(r);
+    status_says(r, "\"approvers\":2,"); /* people, not keys */
+    APPROVERS(r, key, ROW_A, ROW_B, ROW_C);
+    sign_by(r, &key[A], &key[C]);
+    refused(r, "E-POL-006", "1 of 2");
+}
+
+static void the_log_names_the_approvers_of_the_next_one(void **state)
+{
+    struct region *r = *state;
+    struct node_keys key[KEYS];
+    struct buf text = {0};
+    uint8_t sha[32];
+    make_keys(r, key);
+    APPROVERS(r, key, ROW_A, ROW_B, ROW_C);
+    sign_by(r, &key[A], &key[B]);
+    accepted(r);
+    char *path = region_path(r, "approvers.tsv");
+    assert_int_equal(file_read(path, 1 << 20, &text), ERR_OK);
+    sha256(buf_slice(&text), sha);
+    Pb__AuditLeaf *l = leaf_at(r, r->hub->policy_leaf);
+    assert_int_equal(l->approvers_sha256.len, 32);
+    assert_memory_equal(l->approvers_sha256.data, sha, 32);
+    pb__audit_leaf__free_unpacked(l, NULL);
+    buf_fini(&text);
+    free(path);
+}
+
+static void approvers_altered_in_the_store_stop_the_start(void **state)
+{
+    static const char *const HOW[] = {
+        /* 16: as long as "policy-approvers" is, alone of the names */
+        "UPDATE value SET value = CAST(value || 1 AS BLOB)"
+        " WHERE length(name) = 16",
+        "DELETE FROM value WHERE length(name) = 16",
+    };
+    struct region *r = *state;
+    char *db = region_path(r, "data/hub.db"), *kept = region_path(r, "kept");
+    region_stop(r);
+    run_command("cp", db, kept);
+    for (size_t i = 0; i < NELEM(HOW); i++) {
+        struct buf why = {0};
+        run_command("cp", kept, db);
+        run_command("sqlite3", db, HOW[i]);
+        log_open("test", 0);
+        assert_int_equal(region_try(r, &why), ERR_INTEGRITY);
+        log_open("test", LOG_ERROR);
+        assert_non_null(strstr((char *)why.p, "approvers: the table in"));
+        region_stop(r);
+        buf_fini(&why);
+    }
+    free(db);
+    free(kept);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +513,14 @@ int main(void)
         REGION_TEST(what_waits_is_decided_by_the_policy_of_its_release),
         REGION_TEST(a_policy_grown_generous_releases_no_more),
         REGION_TEST(what_waits_and_lost_its_ground_is_stopped),
+        REGION_TEST(strangers_written_into_the_file_cannot_activate),
+        REGION_TEST(an_old_name_with_another_key_is_a_stranger),
+        REGION_TEST(a_newcomer_counts_after_the_next_activation),
+        REGION_TEST(a_refused_activation_takes_no_approvers_in),
+        REGION_TEST(a_revoked_approver_stops_at_once),
+        REGION_TEST(one_person_renamed_in_the_file_is_no_second_one),
+        REGION_TEST(the_log_names_the_approvers_of_the_next_one),
+        REGION_TEST(approvers_altered_in_the_store_stop_the_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
