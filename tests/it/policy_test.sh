@@ -96,6 +96,7 @@ cp "$old/rules.tsv" "$new/rules.tsv"
 expects 0 tsunagi demo up --dir "$dir/r"
 expects 0 tsunagi policy status --dir "$dir/r"
 says 'version 1'
+says '2 approvers in force'
 
 say "nothing without two people, nothing but what they saw"
 expects 2 tsunagi policy sign "$new"
@@ -114,6 +115,7 @@ says 'rules.tsv'
 cp "$dir/kept" "$new/rules.tsv"
 expects 0 tsunagi policy status --dir "$dir/r"
 says 'version 1'
+says '2 approvers in force'
 expects 0 tsunagi policy activate "$new" --dir "$dir/r"
 says 'version 2'
 expects 7 tsunagi policy activate "$new" --dir "$dir/r"
