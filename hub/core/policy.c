@@ -34,9 +34,6 @@
 #include <assert.h>
 #include <string.h>
 
-#define DAY_MS 86400000ull
-#define JAPAN_MS 32400000ull
-
 /* One role the recipient may be served in. */
 struct candidate {
     unsigned role;
@@ -192,7 +189,7 @@ static enum err understand(struct query *q)
         return ERR_POL_CLOCK;
     if ((q->ask->classes & ~q->p->known) != 0)
         return ERR_EVT_CLASS;
-    q->day = (int32_t)((q->ask->now_ms + JAPAN_MS) / DAY_MS);
+    q->day = japan_day(q->ask->now_ms);
     if (q->ask->predicates & PRED_SESSION)
         q->session = q->ask->session_classes;
     if (q->ask->predicates & PRED_BREAKGLASS)
