@@ -134,12 +134,6 @@ static double accepted_rate(struct live *r, size_t events, size_t window,
     return (double)events / took;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Emergency: sent by one node, in the other node's hands; milliseconds. */
 static double emergency(struct live *r)
 {
@@ -172,9 +166,9 @@ static void latency(struct live *r, size_t rounds, const char *label)
         ms[i] = emergency(r);
         usleep(2000);
     }
-    qsort(ms, rounds, sizeof(*ms), by_value);
     printf("emergency, %-16s p50 %7.2f ms   p99 %7.2f ms   (%zu)\n", label,
-           ms[rounds / 2], ms[rounds * 99 / 100], rounds);
+           live_percentile(ms, rounds, 50), live_percentile(ms, rounds, 99),
+           rounds);
     free(ms);
 }
 
@@ -312,6 +306,7 @@ static void run(struct live *r, size_t events)
     printf("resident memory of the hub %.1f MiB\n",
            (double)resident_kib(r->pid) / 1024);
     latency(r, 500, "idle hub");
+    bench_silence(r, HOSPITAL, 500);
     bench_withdrawal(r, HOSPITAL, WITHDRAWN, NULL);
     bench_withdrawal(r, HOSPITAL, WITHDRAWN, emergency);
     pid_t child[4];

@@ -175,3 +175,55 @@ void bench_withdrawal(struct live *r, int from, size_t deliveries,
     putchar('\n');
     zmq_close(hub);
 }
+
+/* ---- a no ---- */
+
+static void refuse(struct withdrawal *w)
+{
+    Pb__ConsentRefused b = PB__CONSENT_REFUSED__INIT;
+    b.has_consent_ref = 1;
+    b.consent_ref = (ProtobufCBinaryData){16, w->ref};
+    b.purpose = (char *)(uintptr_t) "P_TRA";
+    settle(w, URGENT,
+           &(struct live_event){
+               .type = 1202, .body = &b.base, .person = w->person});
+}
+
+static double answered_in(struct withdrawal *w)
+{
+    double begin = live_seconds();
+    queue(w, 1);
+    return (live_seconds() - begin) * 1000;
+}
+
+enum { REFUSED, TAKEN_BACK, NEVER_ASKED, NOBODY, NOES };
+
+void bench_silence(struct live *r, int from, size_t rounds)
+{
+    static const char *const NAME[NOES] = {"refused", "taken back",
+                                           "never asked", "nobody"};
+    struct withdrawal w[NOES];
+    double *ms[NOES];
+    for (int i = 0; i < NOES; i++) {
+        w[i] = (struct withdrawal){.r = r, .from = from};
+        randombytes_buf(w[i].person, sizeof(w[i].person));
+        randombytes_buf(w[i].ref, sizeof(w[i].ref));
+        ms[i] = calloc(rounds, sizeof(*ms[i]));
+        live_must(ms[i] != NULL, "memory");
+    }
+    refuse(&w[REFUSED]);
+    give(&w[TAKEN_BACK]);
+    take_back(&w[TAKEN_BACK]);
+    for (size_t n = 0; n < rounds; n++) /* by turns: the machine varies */
+        for (int i = 0; i < NOES; i++) {
+            if (i == NOBODY)
+                randombytes_buf(w[i].person, sizeof(w[i].person));
+            ms[i][n] = answered_in(&w[i]);
+        }
+    for (int i = 0; i < NOES; i++) {
+        printf("a no, %-12s p50 %7.2f ms   p99 %7.2f ms   (%zu)\n", NAME[i],
+               live_percentile(ms[i], rounds, 50),
+               live_percentile(ms[i], rounds, 99), rounds);
+        free(ms[i]);
+    }
+}

@@ -1,4 +1,5 @@
-/* withdraw.h - the part of the benchmark about a consent that is taken back. */
+/* withdraw.h - the part of the benchmark about a consent that is taken back,
+ * and about a no. */
 #ifndef TESTS_BENCH_WITHDRAW_H
 #define TESTS_BENCH_WITHDRAW_H
 #include "tests/live/live.h"
@@ -9,4 +10,7 @@
  * milliseconds it took; its worst is printed. from: a hospital's node. */
 void bench_withdrawal(struct live *r, int from, size_t deliveries,
                       double (*emergency)(struct live *r));
+/* How long a sender waits for the same no about a person who refused, who took
+ * a consent back, who was never asked, and of whom nobody knows (I-13). */
+void bench_silence(struct live *r, int from, size_t rounds);
 #endif

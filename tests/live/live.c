@@ -32,6 +32,18 @@ double live_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double live_percentile(double *values, size_t n, unsigned percent)
+{
+    qsort(values, n, sizeof(*values), by_value);
+    return values[n * percent / 100];
+}
+
 /* ---- the hub ---- */
 
 static void write_text(const struct live *r, const char *name, const char *text)

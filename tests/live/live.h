@@ -28,6 +28,8 @@ struct live {
 
 void live_must(bool ok, const char *what);
 double live_seconds(void); /* monotonic */
+/* Sorts n values; the one that percent of them do not exceed. */
+double live_percentile(double *values, size_t n, unsigned percent);
 
 /* Makes the folder, keys and configuration of a hub with these nodes and
  * starts it. Returns when both endpoints answer. */
