@@ -16,7 +16,8 @@ static int fail(const char *what, enum err e)
 
 static void show(const struct buf *b)
 {
-    fwrite(b->p, 1, b->n, stdout);
+    if (b->n > 0)
+        fwrite(b->p, 1, b->n, stdout);
     putchar('\n');
 }
 
