@@ -43,10 +43,8 @@ unit-san:
 	@$(RUN) $(patsubst $B/%,build/san/%,$(UNIT))
 $B/unit.built: $(UNIT)
 	@touch $@
-# those that fork, kill or count pages make no sense under valgrind; those that
-# count out every cell take minutes there and are seen by the sanitizers
-VALGRIND_SKIP := %/protoc_gen_tsunagi_test %/policy_pack_test %/matrix_test \
-    %/event_class_test
+# those that fork, kill or count pages make no sense under valgrind
+VALGRIND_SKIP := %/protoc_gen_tsunagi_test
 unit-valgrind: $(UNIT)
 	@echo 'unit tests under valgrind'
 	@TSUNAGI_VALGRIND=1 $(RUN) -w '$(VALGRIND)' $(filter-out $(VALGRIND_SKIP),$(UNIT))

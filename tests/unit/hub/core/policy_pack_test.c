@@ -1,4 +1,4 @@
-/* The pack that ships, cell by cell.
+/* policy_pack_test.c - the pack that ships, cell by cell.
  *
  * EXPECTED says the decision table again in other words: whatever it does not
  * name must come out denied, for every event, variant, purpose, role and set

@@ -1,4 +1,4 @@
-/* Packs with faults, and the digest of a pack. */
+/* policy_parse_test.c - packs with faults, and the digest of a pack. */
 #include "tests/unit/hub/core/pack.h"
 
 static const struct pack_fault FAULTS[] = {

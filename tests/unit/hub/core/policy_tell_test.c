@@ -1,5 +1,5 @@
-/* What the tables say to people and to programs, and how little a refusal, a
- * protection and silence can be told apart (I-13). */
+/* policy_tell_test.c - what the tables say to people and to programs, and how
+ * little a refusal, a protection and silence can be told apart (I-13). */
 #include "tests/unit/hub/core/pack.h"
 
 /* What is asked of the pack that ships, with or without consent to all. */

@@ -1,4 +1,5 @@
-/* The terms around the rules: break-glass, retention, authorities. */
+/* policy_terms_test.c - the terms around the rules: break-glass, retention,
+ * authorities. */
 #include "tests/unit/hub/core/pack.h"
 
 static void the_pack_has_every_number_asked_for(void **state)

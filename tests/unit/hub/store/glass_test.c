@@ -1,4 +1,5 @@
-/* Openings of break-glass, kept; and what is remembered of those who open. */
+/* glass_test.c - openings of break-glass, kept; and what is remembered of those
+ * who open. */
 #include "tests/unit/hub/store/world.h"
 
 #define HOUR UINT64_C(3600000)

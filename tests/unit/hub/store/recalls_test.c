@@ -1,4 +1,5 @@
-/* What releases rest on, what was called back, and where sweeps have got to. */
+/* recalls_test.c - what releases rest on, what was called back, and where
+ * sweeps have got to. */
 #include "tests/unit/hub/store/world.h"
 
 static struct delivery owe(struct store *s, struct id person,
