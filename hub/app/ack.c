@@ -15,9 +15,10 @@ static enum err leaf_delivered(struct hub *h, const struct delivery *d,
     Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__DELIVERED);
     uint8_t handle[16];
     uint64_t ref = d->release_leaf, index;
-    l.has_event_id = l.has_signature = l.has_detail_sha256 = 1;
+    l.has_event_id = l.has_signature = l.has_detail_sha256 = l.has_signed_ = 1;
     l.event_id = (ProtobufCBinaryData){ID_BYTES, ev.event_id.b};
     l.signature = ack->signature;
+    l.signed_ = ack->ack;
     l.detail_sha256 = body->sha256;
     l.peer = pb_text(d->agency);
     l.node = pb_text(d->node);
@@ -83,8 +84,9 @@ static enum err leaf_recalled(struct hub *h, const struct delivery *d,
     l.phase = pb_text("ANSWER");
     l.peer = pb_text(d->agency);
     l.node = pb_text(node->pub.node);
-    l.has_signature = 1;
+    l.has_signature = l.has_signed_ = 1;
     l.signature = ack->signature;
+    l.signed_ = ack->ack;
     l.reason = pb_text(word);
     l.n_ref = 2;
     l.ref = ref;

@@ -28,7 +28,7 @@ static enum err read_registry(const struct hub *h, struct registry **out,
     if (e == ERR_OK) {
         e = file_read(h->config.nodes, TABLE_MAX, &nodes);
         if (e == ERR_NOT_FOUND) { /* no node yet: an empty table */
-            buf_adds(&nodes, "node\tagency\tstate\tcurve\tsign\tbox\tsince\n");
+            registry_write_nodes(NULL, 0, &nodes);
             e = ERR_OK;
         } else if (e != ERR_OK) {
             buf_addf(why, "%s: %s", h->config.nodes, err_en(e));
@@ -71,6 +71,7 @@ static enum err leaf_node(struct hub *h, const struct node *n,
     buf_add(&keys, n->pub.curve, KEY_BYTES);
     buf_add(&keys, n->pub.sign, KEY_BYTES);
     buf_add(&keys, n->pub.box, KEY_BYTES);
+    buf_add(&keys, n->pub.witness, KEY_BYTES);
     sha256(buf_slice(&keys), hash);
     buf_fini(&keys);
     Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__NODE_CHANGE);
@@ -79,6 +80,9 @@ static enum err leaf_node(struct hub *h, const struct node *n,
     l.reason = pb_text(state);
     l.has_detail_sha256 = 1;
     l.detail_sha256 = (ProtobufCBinaryData){32, hash};
+    l.has_sign_key = l.has_witness_key = 1; /* with these a log alone tells */
+    l.sign_key = pb_borrow(slice_of(n->pub.sign, KEY_BYTES)); /* who signed */
+    l.witness_key = pb_borrow(slice_of(n->pub.witness, KEY_BYTES));
     return store_leaf(h->store, &l, &index);
 }
 

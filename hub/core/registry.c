@@ -2,7 +2,7 @@
  *
  *   agencies.tsv        code name_ja name_en roles places government
  *   municipalities.tsv  muni5 name_ja kind prefecture enabled
- *   nodes.tsv           node agency state curve sign box since
+ *   nodes.tsv           node agency state curve sign box witness since
  *
  * Everything is checked before anything is believed, and all faults of a file
  * are told at once. Agencies are sorted by code and nodes by name; nodes have
@@ -334,6 +334,7 @@ static void read_node(struct reading *in, const struct registry *r,
     read_key(in, "curve", n->pub.curve);
     read_key(in, "sign", n->pub.sign);
     read_key(in, "box", n->pub.box);
+    read_key(in, "witness", n->pub.witness);
     if (time_parse(cell(in, "since"), &n->since_ms) != ERR_OK)
         fault(in, "since", "not a time such as 2026-04-01T09:00:00+09:00");
 }
@@ -566,7 +567,7 @@ static void write_key(struct buf *out, const uint8_t key[KEY_BYTES])
 
 void registry_write_nodes(const struct node *nodes, size_t n, struct buf *out)
 {
-    buf_adds(out, "node\tagency\tstate\tcurve\tsign\tbox\tsince\n");
+    buf_adds(out, "node\tagency\tstate\tcurve\tsign\tbox\twitness\tsince\n");
     for (size_t i = 0; i < n; i++) {
         assert(nodes[i].agency != NULL);
         char since[TIME_TEXT];
@@ -576,6 +577,7 @@ void registry_write_nodes(const struct node *nodes, size_t n, struct buf *out)
         write_key(out, nodes[i].pub.curve);
         write_key(out, nodes[i].pub.sign);
         write_key(out, nodes[i].pub.box);
+        write_key(out, nodes[i].pub.witness);
         buf_addf(out, "\t%s\n", since);
     }
 }

@@ -46,7 +46,7 @@ struct registry;
  * municipalities: muni5 name_ja kind prefecture enabled, where kind is
  * prefecture, designated, hc_city or other, and enabled lists the events that
  * this prefecture or designated city passes on by an arrangement of its own.
- * nodes: node agency state curve sign box since (keys hex, time RFC 3339).
+ * nodes: node agency state curve sign box witness since (keys hex, time RFC 3339).
  * An empty text is an empty table of municipalities or nodes; places and
  * governments of agencies must be in a table that is not empty.
  * why receives "file:line: sentence" lines. */

@@ -57,6 +57,7 @@ void keys_make(struct node_keys *k, const char *node)
     crypto_box_keypair(k->pub.curve, k->curve_secret);
     crypto_sign_keypair(k->pub.sign, k->sign_secret);
     crypto_box_keypair(k->pub.box, k->box_secret);
+    crypto_sign_keypair(k->pub.witness, k->witness_secret);
     randombytes_buf(k->spool_secret, KEY_BYTES);
     randombytes_buf(k->token_secret, KEY_BYTES);
 }
@@ -68,10 +69,11 @@ void keys_wipe(struct node_keys *k)
 
 void keys_fingerprint(const struct node_public *p, char out[FINGERPRINT_TEXT])
 {
-    uint8_t all[3 * KEY_BYTES], h[32];
+    uint8_t all[4 * KEY_BYTES], h[32];
     memcpy(all, p->curve, KEY_BYTES);
     memcpy(all + KEY_BYTES, p->sign, KEY_BYTES);
     memcpy(all + 2 * KEY_BYTES, p->box, KEY_BYTES);
+    memcpy(all + 3 * KEY_BYTES, p->witness, KEY_BYTES);
     sha256(slice_of(all, sizeof(all)), h);
     for (size_t i = 0; i < 8; i++)
         snprintf(out + 5 * i, 6, "%02x%02x%s", h[2 * i], h[2 * i + 1],
@@ -83,7 +85,7 @@ struct key_line {
     const char *name;
     uint8_t *key;
 };
-#define KEY_LINES_MAX 5
+#define KEY_LINES_MAX 6
 
 static enum err write_new(int fd, struct slice s)
 {
@@ -218,8 +220,8 @@ static size_t secret_lines(struct node_keys *k, struct key_line *lines)
     /* the first half of an Ed25519 secret key is its seed */
     const struct key_line all[] = {
         {"curve-secret", k->curve_secret}, {"sign-seed", k->sign_secret},
-        {"box-secret", k->box_secret},     {"spool-secret", k->spool_secret},
-        {"token-secret", k->token_secret},
+        {"box-secret", k->box_secret},     {"witness-seed", k->witness_secret},
+        {"spool-secret", k->spool_secret}, {"token-secret", k->token_secret},
     };
     static_assert(NELEM(all) == KEY_LINES_MAX, "lines");
     memcpy(lines, all, sizeof(all));
@@ -228,8 +230,10 @@ static size_t secret_lines(struct node_keys *k, struct key_line *lines)
 
 static size_t public_lines(struct node_public *p, struct key_line *lines)
 {
-    const struct key_line all[] = {
-        {"curve", p->curve}, {"sign", p->sign}, {"box", p->box}};
+    const struct key_line all[] = {{"curve", p->curve},
+                                   {"sign", p->sign},
+                                   {"box", p->box},
+                                   {"witness", p->witness}};
     memcpy(lines, all, sizeof(all));
     return NELEM(all);
 }
@@ -277,12 +281,19 @@ static enum err read_secret(const char *path, char text[KEY_FILE_MAX],
     return *n < KEY_FILE_MAX ? e : ERR_KEY_FILE;
 }
 
-static enum err derive_public(struct node_keys *k)
+static void from_seed(uint8_t public[KEY_BYTES],
+                      uint8_t secret[SIGN_SECRET_BYTES])
 {
     uint8_t seed[KEY_BYTES];
-    memcpy(seed, k->sign_secret, KEY_BYTES);
-    crypto_sign_seed_keypair(k->pub.sign, k->sign_secret, seed);
+    memcpy(seed, secret, KEY_BYTES);
+    crypto_sign_seed_keypair(public, secret, seed);
     sodium_memzero(seed, sizeof(seed));
+}
+
+static enum err derive_public(struct node_keys *k)
+{
+    from_seed(k->pub.sign, k->sign_secret);
+    from_seed(k->pub.witness, k->witness_secret);
     if (crypto_scalarmult_base(k->pub.curve, k->curve_secret) != 0 ||
         crypto_scalarmult_base(k->pub.box, k->box_secret) != 0)
         return ERR_KEY_FILE;
@@ -339,6 +350,7 @@ static const char *const PREFIX[] = {
     [SIGN_RECEIPT] = "tsunagi-receipt/1\n",
     [SIGN_DELIVERY] = "tsunagi-delivery/1\n",
     [SIGN_ACK] = "tsunagi-ack/1\n",
+    [SIGN_ERASE] = "tsunagi-erase/1\n",
 };
 
 static enum err prefixed(enum sign_what what, struct slice bytes,

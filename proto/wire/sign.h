@@ -9,18 +9,20 @@
 #define SIGN_SECRET_BYTES 64
 #define SIGNATURE_BYTES 64
 
-/* Public halves of a node's three keys. */
+/* Public halves of a node's four keys. */
 struct node_public {
     char node[NODE_MAX];
-    uint8_t curve[KEY_BYTES]; /* connection (CURVE) */
-    uint8_t sign[KEY_BYTES];  /* events and acknowledgements (Ed25519) */
-    uint8_t box[KEY_BYTES];   /* deliveries (X25519) */
+    uint8_t curve[KEY_BYTES];   /* connection (CURVE) */
+    uint8_t sign[KEY_BYTES];    /* events and acknowledgements (Ed25519) */
+    uint8_t box[KEY_BYTES];     /* deliveries (X25519) */
+    uint8_t witness[KEY_BYTES]; /* checkpoints seen (Ed25519) */
 };
 struct node_keys {
     struct node_public pub;
     uint8_t curve_secret[KEY_BYTES];
     uint8_t sign_secret[SIGN_SECRET_BYTES];
     uint8_t box_secret[KEY_BYTES];
+    uint8_t witness_secret[SIGN_SECRET_BYTES];
     uint8_t spool_secret[KEY_BYTES]; /* wraps the spool's keys; random */
     uint8_t token_secret[KEY_BYTES]; /* makes person and case tokens */
 };
@@ -35,11 +37,17 @@ enum err keys_write_public(const char *path,
                            const struct node_public *p) MUST_CHECK;
 enum err keys_read_public(const char *path, struct node_public *p) MUST_CHECK;
 void keys_wipe(struct node_keys *k);
-/* Eight groups of four hex digits of SHA-256 over the three public keys. */
+/* Eight groups of four hex digits of SHA-256 over the four public keys. */
 #define FINGERPRINT_TEXT 40
 void keys_fingerprint(const struct node_public *p, char out[FINGERPRINT_TEXT]);
 
-enum sign_what { SIGN_EVENT, SIGN_RECEIPT, SIGN_DELIVERY, SIGN_ACK };
+enum sign_what {
+    SIGN_EVENT,
+    SIGN_RECEIPT,
+    SIGN_DELIVERY,
+    SIGN_ACK,
+    SIGN_ERASE
+};
 enum err sign_make(enum sign_what what, struct slice bytes,
                    const uint8_t secret[SIGN_SECRET_BYTES],
                    uint8_t out[SIGNATURE_BYTES]) MUST_CHECK;

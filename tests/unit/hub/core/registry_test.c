@@ -12,7 +12,7 @@
 #define AGENCIES "code\tname_ja\tname_en\tgovernment\troles\tplaces\n"
 #define PLACES "muni5\tname_ja\tkind\tprefecture\tenabled\n"
 #define PREF "49000\t架空県\tprefecture\t49000\t\n"
-#define NODES "node\tagency\tstate\tcurve\tsign\tbox\tsince\n"
+#define NODES "node\tagency\tstate\tcurve\tsign\tbox\twitness\tsince\n"
 #define H1 "MI-4910100017\t架空こころ病院\tKakuu Kokoro Hospital\t\t"
 #define ZERO "0000000000000000000000000000000000000000000000000000000000000000"
 #define ONE "00000000000000000000000000000000000000000000000000000000000000a1"
@@ -143,16 +143,16 @@ static const struct {
     {"too many roles", AGENCIES H1 "R_A R_B R_C R_D R_E R_F R_G R_H R_I\t\n", NODES, "too many roles"},
     {"a place with check digit", AGENCIES H1 "R_HOSP\t492019\n", NODES, "agencies.tsv:2: places"},
     {"a missing column", "code\tname_ja\tname_en\troles\tplaces\nX\n", NODES, "agencies.tsv:1"},
-    {"a node of nobody", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100025\tactive\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\n", "nodes.tsv:2: agency"},
-    {"a node of the hub", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tHUB\tactive\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\n", "nodes.tsv:2: agency"},
-    {"a name with capitals", AGENCIES H1 "R_HOSP\t\n", NODES "H1\tMI-4910100017\tactive\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\n", "nodes.tsv:2: node"},
-    {"a state of one's own", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100017\tfine\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\n", "nodes.tsv:2: state"},
-    {"half a key", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100017\tactive\ta1a1\t" ONE "\t" ONE "\t" SINCE "\n", "nodes.tsv:2: curve"},
-    {"a key that is no hex", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100017\tactive\t" ONE "\tzz000000000000000000000000000000000000000000000000000000000000a1\t" ONE "\t" SINCE "\n", "nodes.tsv:2: sign"},
-    {"a key of zeros", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100017\tactive\t" ONE "\t" ONE "\t" ZERO "\t" SINCE "\n", "nodes.tsv:2: box"},
-    {"a time without zone", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100017\tactive\t" ONE "\t" ONE "\t" ONE "\t2026-04-01\n", "nodes.tsv:2: since"},
-    {"two nodes of one name", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100017\tactive\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\nh1\tMI-4910100017\tactive\t" TWO "\t" TWO "\t" TWO "\t" SINCE "\n", "the node has two rows"},
-    {"two nodes of one key", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100017\tactive\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\nh2\tMI-4910100017\tactive\t" ONE "\t" TWO "\t" TWO "\t" SINCE "\n", "h1 and h2 have the same key"},
+    {"a node of nobody", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100025\tactive\t" ONE "\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\n", "nodes.tsv:2: agency"},
+    {"a node of the hub", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tHUB\tactive\t" ONE "\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\n", "nodes.tsv:2: agency"},
+    {"a name with capitals", AGENCIES H1 "R_HOSP\t\n", NODES "H1\tMI-4910100017\tactive\t" ONE "\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\n", "nodes.tsv:2: node"},
+    {"a state of one's own", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100017\tfine\t" ONE "\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\n", "nodes.tsv:2: state"},
+    {"half a key", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100017\tactive\ta1a1\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\n", "nodes.tsv:2: curve"},
+    {"a key that is no hex", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100017\tactive\t" ONE "\tzz000000000000000000000000000000000000000000000000000000000000a1\t" ONE "\t" ONE "\t" SINCE "\n", "nodes.tsv:2: sign"},
+    {"a key of zeros", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100017\tactive\t" ONE "\t" ONE "\t" ZERO "\t" ONE "\t" SINCE "\n", "nodes.tsv:2: box"},
+    {"a time without zone", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100017\tactive\t" ONE "\t" ONE "\t" ONE "\t" ONE "\t2026-04-01\n", "nodes.tsv:2: since"},
+    {"two nodes of one name", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100017\tactive\t" ONE "\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\nh1\tMI-4910100017\tactive\t" TWO "\t" TWO "\t" TWO "\t" ONE "\t" SINCE "\n", "the node has two rows"},
+    {"two nodes of one key", AGENCIES H1 "R_HOSP\t\n", NODES "h1\tMI-4910100017\tactive\t" ONE "\t" ONE "\t" ONE "\t" ONE "\t" SINCE "\nh2\tMI-4910100017\tactive\t" ONE "\t" TWO "\t" TWO "\t" ONE "\t" SINCE "\n", "h1 and h2 have the same key"},
 }; /* clang-format on */
 
 static void a_register_with_a_fault_is_none(void **state)
@@ -199,7 +199,7 @@ static void nodes_are_found_by_name_and_by_key(void **state)
     for (int i = 0; i < 50; i++) { /* names and keys in different orders */
         buf_addf(&nodes, "h%02d\tMI-4910100017\t%s", (i * 7) % 50,
                  STATES[i % 3]);
-        for (int k = 0; k < 3; k++)
+        for (int k = 0; k < 4; k++)
             buf_addf(&nodes, "\t%02x%062x", 1 + (i * 11) % 50, k);
         buf_adds(&nodes, "\t" SINCE "\n");
     }
@@ -214,6 +214,7 @@ static void nodes_are_found_by_name_and_by_key(void **state)
         assert_string_equal(n->agency->code, "MI-4910100017");
         assert_int_equal(n->since_ms, 1775001600000ull);
         assert_int_equal(n->pub.box[31], 2);
+        assert_int_equal(n->pub.witness[31], 3);
     }
     uint8_t nobody[KEY_BYTES] = {0xff};
     assert_null(registry_node_by_curve(r, nobody));

@@ -92,7 +92,7 @@ static inline void read_pack(struct world *w)
 static inline void read_region(struct world *w, const char *more)
 {
     static const char NODES[] =
-        "node\tagency\tstate\tcurve\tsign\tbox\tsince\n";
+        "node\tagency\tstate\tcurve\tsign\tbox\twitness\tsince\n";
     struct buf agencies = {0}, places = {0}, why = {0};
     assert_int_equal(
         file_read("deploy/region/agencies.tsv", 1 << 20, &agencies), ERR_OK);
