@@ -56,7 +56,7 @@ static inline enum err pack_sign(const char *folder, const char *origin,
         buf_addc(&note, '\n');
     for (int i = 0; i < n && e == ERR_OK; i++) {
         struct buf more = {0};
-        e = manifest_sign(buf_slice(&note), &a->key[i], &more);
+        e = approve_sign(buf_slice(&note), &a->key[i], &more);
         buf_fini(&note);
         note = more;
     }

@@ -11,37 +11,14 @@
  * when its version is higher than the one in force and its day has come. */
 #ifndef TSUNAGI_CORE_MANIFEST_H
 #define TSUNAGI_CORE_MANIFEST_H
+#include "hub/core/approve.h"
 #include "hub/core/policy.h"
-#include "proto/wire/note.h"
 
 #define PACK_FILES (POLICY_FILES + 1) /* the tables, then the cases */
 #define PACK_FILE_MAX (1U << 20)      /* bytes of one file */
 #define MANIFEST_NAME "manifest"
-#define APPROVALS_NEEDED 2
 /* Name of a file of the pack, in the order of enum policy_file. */
 const char *pack_file_name(size_t i);
-
-/* ---- who may approve ---- */
-struct approver {
-    const char *name;   /* of the key, as it stands in notes */
-    const char *person; /* whose it is: two keys of one person count once */
-    const char *person_before; /* whose it was in the kept table */
-    uint8_t sign[KEY_BYTES];
-    bool active;
-    bool newcomer; /* active in the file, not in the kept table */
-};
-struct approvers; /* opaque, owns its text */
-/* Columns name person_ja sign state (active or revoked). A name or a key that
- * stands there twice is a fault. why gets "approvers.tsv:line: ..." lines. */
-enum err approvers_parse(struct slice tsv, struct approvers **out,
-                         struct buf *why) MUST_CHECK;
-void approvers_free(struct approvers **a);
-/* Holds the file of today against the table kept at the last activation: only
- * who is active in both, under the same name and key, stays active. a borrows
- * from kept afterwards. */
-void approvers_anchor(struct approvers *a, const struct approvers *kept);
-/* Different people whose signatures count. */
-size_t approvers_people(const struct approvers *a);
 
 /* ---- the manifest ---- */
 struct manifest {
@@ -57,11 +34,6 @@ void manifest_write(const char *origin, uint64_t version,
 /* Reads the text of a note. ERR_POL_MANIFEST. */
 enum err manifest_parse(struct slice note, struct manifest *out,
                         struct buf *why) MUST_CHECK;
-/* Adds a signature line to a note ("text, empty line, lines") or to a bare
- * text; one that this name has there already is replaced. */
-enum err manifest_sign(struct slice note, const struct node_keys *key,
-                       struct buf *out) MUST_CHECK;
-
 /* Everything that a pack must fulfil to act. */
 struct manifest_ask {
     struct slice note;
@@ -70,11 +42,6 @@ struct manifest_ask {
     const struct approvers *approvers;
     uint64_t in_force; /* version, 0: none yet */
     uint64_t now_ms;
-};
-#define APPROVALS_MAX NOTE_SIGNATURES
-struct approvals {
-    size_t n; /* one of each person */
-    const struct approver *by[APPROVALS_MAX];
 };
 /* ERR_POL_MANIFEST malformed or of another hub; ERR_POL_FILES a file is not
  * the one approved; ERR_POL_APPROVALS fewer than two people, or a false

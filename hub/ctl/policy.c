@@ -146,7 +146,7 @@ static int add_signature(const struct ctl *c, struct signing *s)
     enum err e = keys_read(c->key, &key);
     if (e != ERR_OK)
         return fail(c, e, c->key);
-    e = manifest_sign(buf_slice(&s->note), &key, &out);
+    e = approve_sign(buf_slice(&s->note), &key, &out);
     if (e == ERR_OK)
         e = manifest_parse(buf_slice(&out), &m, &why);
     if (e == ERR_OK)

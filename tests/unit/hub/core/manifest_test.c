@@ -70,7 +70,7 @@ static void signed_by(const struct world *w, const char *text, const char *who,
     for (; *who != '\0'; who++) {
         struct buf more = {0};
         size_t i = (size_t)(strchr(LETTERS, *who) - LETTERS);
-        assert_int_equal(manifest_sign(buf_slice(out), &w->key[i], &more),
+        assert_int_equal(approve_sign(buf_slice(out), &w->key[i], &more),
                          ERR_OK);
         buf_fini(out);
         *out = more;
