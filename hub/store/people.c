@@ -115,6 +115,31 @@ enum err store_person_handle(struct store *s, struct id person, uint64_t now_ms,
                    WITH(v_id(&person), v_int(quarter), v_blob(handle, 16)));
 }
 
+enum err store_person_handles(struct store *s, struct id person,
+                              struct handle **out, size_t *n)
+{
+    const enum statement q = SQL_HANDLE_ALL;
+    size_t cap = 0;
+    bool more;
+    *out = NULL;
+    *n = 0;
+    enum err e = sql_row(s, q, WITH(v_id(&person)), &more);
+    while (e == ERR_OK && more) {
+        e = grow((void **)out, *n, &cap, sizeof(**out));
+        if (e != ERR_OK)
+            break;
+        col_bytes(s, q, 1, (*out)[(*n)++].b, 16);
+        e = sql_next(s, q, &more);
+    }
+    if (e == ERR_OK)
+        return ERR_OK;
+    sql_abandon(s, q);
+    free(*out);
+    *out = NULL;
+    *n = 0;
+    return e;
+}
+
 /* ---- consents ---- */
 
 /* Room for one more, NULL: full. */

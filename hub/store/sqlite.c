@@ -25,6 +25,7 @@
 #define WAL_BUSY_PAGES 4000 /* 16 MiB */
 #define WAL_TIDY_PAGES 1024
 #define TIDY_MS 1000
+#define INDEX_SLICE 1024 /* leaves: some milliseconds */
 #define BACKUP_PAGES 64
 #define VALUE_MAX (1 << 24) /* bytes of one value; bodies are far smaller */
 
@@ -386,11 +387,14 @@ enum err store_tidy(struct store *s)
         return ERR_STORE;
     uint64_t now = clock_boot_ms();
     bool rested = now - s->tidied_ms >= TIDY_MS;
+    uint64_t indexed;
     enum err e = ERR_OK;
     if (rested)
         e = flush_note(s);
     if (e == ERR_OK && rested && s->anchor.dirty)
         e = anchor_sync(&s->anchor);
+    if (e == ERR_OK && rested)
+        e = store_index_more(s, INDEX_SLICE, &indexed);
     if (e == ERR_OK &&
         (s->wal_pages > WAL_TIDY_PAGES || (s->wal_pages > 0 && rested)))
         e = sql_checkpoint(s, true);

@@ -16,6 +16,7 @@
 #ifndef TSUNAGI_STORE_STORE_H
 #define TSUNAGI_STORE_STORE_H
 #include "hub/core/merkle.h"
+#include "hub/core/order.h"
 #include "hub/core/step.h"
 
 enum lane { LANE_URGENT, LANE_NORMAL, LANE_COUNT };
@@ -92,6 +93,13 @@ enum err store_person_new(struct store *s, struct id *out) MUST_CHECK;
 /* Random handle of a person for leaves, one per quarter of now. */
 enum err store_person_handle(struct store *s, struct id person, uint64_t now_ms,
                              uint8_t handle[16]) MUST_CHECK;
+/* Every handle that leaves know a person by, the oldest quarter first (owned
+ * array, free with free()). An unknown person has none. */
+struct handle {
+    uint8_t b[16];
+};
+enum err store_person_handles(struct store *s, struct id person,
+                              struct handle **out, size_t *n) MUST_CHECK;
 /* What is known of a person. generation counts every change to it and to the
  * consents. ERR_NOT_FOUND. */
 struct person_facts {
@@ -345,6 +353,30 @@ enum err store_checkpoint_put(struct store *s, uint64_t size,
                               struct slice note) MUST_CHECK;
 /* The newest checkpoint note, appended; ERR_NOT_FOUND. */
 enum err store_checkpoint_get(struct store *s, struct buf *note) MUST_CHECK;
+
+/* ---- the log by subject: made from its leaves, after them ---- */
+/* Takes up to max more committed leaves into the index, in a transaction of its
+ * own unless one is open; *to: up to which leaf it is complete. store_tidy does
+ * some whenever the hub rests. */
+enum err store_index_more(struct store *s, size_t max, uint64_t *to) MUST_CHECK;
+/* The first leaf from an index on that names a key: a handle as its subject, or
+ * an order. */
+enum err store_index_next(struct store *s, const uint8_t key[16], uint64_t from,
+                          uint64_t *leaf, bool *found) MUST_CHECK;
+/* How many below an index do. */
+enum err store_index_count(struct store *s, const uint8_t key[16],
+                           uint64_t below, uint64_t *n) MUST_CHECK;
+/* An entry that the person is shown from a day on (since 1970) and not before;
+ * the newest order counts. */
+struct delay {
+    uint64_t leaf;
+    int32_t until_day;
+    char basis[ORDER_BASIS_MAX];
+    uint8_t order[16];
+};
+enum err store_delay_put(struct store *s, const struct delay *d) MUST_CHECK;
+enum err store_delay_get(struct store *s, uint64_t leaf, struct delay *out,
+                         bool *found) MUST_CHECK;
 
 /* ---- small things ---- */
 /* Named values of the hub itself (registry digest last leafed ...). */

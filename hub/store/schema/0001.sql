@@ -272,6 +272,24 @@ CREATE TABLE log_checkpoint (
   note BLOB NOT NULL
 ) STRICT;
 
+-- Which leaves are about a subject: by the handle that stands in them, and by
+-- the order that they name. Made from the leaves alone, after them and in
+-- slices; how far it has got is the value `leaves-indexed`. Without that value
+-- it is made anew.
+CREATE TABLE log_subject (
+  key BLOB NOT NULL CHECK (length(key) = 16),
+  idx INTEGER NOT NULL,
+  PRIMARY KEY (key, idx)
+) STRICT, WITHOUT ROWID;
+-- Entries that the person is not shown before a day (in Japan), by the order of
+-- two people; then they appear by themselves.
+CREATE TABLE delay (
+  leaf INTEGER PRIMARY KEY,
+  until_day INTEGER NOT NULL,       -- the first day on which it is shown
+  basis TEXT NOT NULL,
+  made_by BLOB NOT NULL CHECK (length(made_by) = 16) -- the order
+) STRICT;
+
 CREATE TABLE value (
   name TEXT NOT NULL PRIMARY KEY,
   value BLOB NOT NULL
