@@ -10,6 +10,8 @@ struct hub_config {
     char *agencies, *municipalities, *nodes, *policy, *approvers;
     char *urgent, *normal, *control;
     char *origin;
+    char *witness_policy, *witness_hours; /* NULL: none */
+    long long witness_interval, quorum_seconds;
     bool fictitious;
     long long rate, burst;
 };

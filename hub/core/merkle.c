@@ -193,6 +193,17 @@ static enum err range_root(struct walk *w, uint64_t lo, uint64_t n,
     return ERR_OK;
 }
 
+enum err merkle_root_at(const struct merkle *m, uint64_t size,
+                        merkle_load *load, void *ctx, struct hash *out)
+{
+    struct walk w = {.m = m, .load = load, .ctx = ctx};
+    if (size > m->size)
+        return ERR_NOT_FOUND;
+    if (size == 0)
+        sha256(SLICE_NONE, out->b);
+    return range_root(&w, 0, size, out);
+}
+
 static enum err push(struct walk *w, uint64_t lo, uint64_t n)
 {
     assert(w->n < PROOF_MAX);

@@ -27,6 +27,11 @@ enum err merkle_restore(struct merkle *m, uint64_t size,
 enum err merkle_append(struct merkle *m, struct hash leaf, merkle_keep *keep,
                        void *ctx) MUST_CHECK;
 struct hash merkle_root(const struct merkle *m); /* of 0 leaves: SHA-256("") */
+/* The root as it was at an earlier size; ERR_NOT_FOUND: it is no earlier one.
+ */
+enum err merkle_root_at(const struct merkle *m, uint64_t size,
+                        merkle_load *load, void *ctx,
+                        struct hash *out) MUST_CHECK;
 /* path has room for PROOF_MAX; *n receives its length. size <= m->size. */
 enum err merkle_inclusion(const struct merkle *m, uint64_t index, uint64_t size,
                           merkle_load *load, void *ctx, struct hash *path,

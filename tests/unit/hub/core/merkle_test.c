@@ -193,6 +193,20 @@ static void a_tree_of_three_levels_restores_and_proves(void **state)
     assert_true(same(merkle_root(other), merkle_root(tree)));
 }
 
+static void a_tree_knows_the_root_of_every_earlier_size(void **state)
+{
+    (void)state;
+    struct hash root;
+    grow(SMALL);
+    for (uint64_t size = 0; size <= SMALL; size++) {
+        assert_int_equal(merkle_root_at(tree, size, load, kept, &root), ERR_OK);
+        if (!same(root, naive(leaves, size)))
+            fail_msg("size %ju", (uintmax_t)size);
+    }
+    assert_int_equal(merkle_root_at(tree, SMALL + 1, load, kept, &root),
+                     ERR_NOT_FOUND);
+}
+
 static void a_size_that_never_was_has_no_proof(void **state)
 {
     (void)state;
@@ -268,6 +282,7 @@ int main(void)
         CASE(every_tree_is_proved_to_grow_into_every_later_one),
         CASE(a_tree_proves_its_newest_leaf_at_every_size),
         CASE(a_tree_of_three_levels_restores_and_proves),
+        CASE(a_tree_knows_the_root_of_every_earlier_size),
         CASE(a_size_that_never_was_has_no_proof),
         CASE(trouble_in_keeping_leaves_the_tree_as_it_was),
         CASE(a_lost_tile_is_told_not_guessed),
