@@ -12,7 +12,6 @@
 #include <sodium.h>
 #include <string.h>
 
-#define ED25519_TYPE 0x01
 #define B64 sodium_base64_VARIANT_ORIGINAL
 #define SIG_BLOB (NOTE_KEYID + SIGNATURE_BYTES)
 static const char DASH[] = "\xe2\x80\x94 "; /* em dash, space */
@@ -29,18 +28,29 @@ bool note_name_ok(const char *name)
     return true;
 }
 
-void note_key_id(const char *name, const uint8_t public[KEY_BYTES],
-                 uint8_t out[NOTE_KEYID])
+static void key_id(const char *name, enum vkey_type type,
+                   const uint8_t public[KEY_BYTES], uint8_t out[NOTE_KEYID])
 {
-    static const uint8_t SEPARATOR[2] = {0x0a, ED25519_TYPE};
+    const uint8_t separator[2] = {0x0a, (uint8_t)type};
     uint8_t h[crypto_hash_sha256_BYTES];
     crypto_hash_sha256_state st;
     crypto_hash_sha256_init(&st);
     crypto_hash_sha256_update(&st, (const uint8_t *)name, strlen(name));
-    crypto_hash_sha256_update(&st, SEPARATOR, sizeof(SEPARATOR));
+    crypto_hash_sha256_update(&st, separator, sizeof(separator));
     crypto_hash_sha256_update(&st, public, KEY_BYTES);
     crypto_hash_sha256_final(&st, h);
     memcpy(out, h, NOTE_KEYID);
+}
+
+void note_key_id(const char *name, const uint8_t public[KEY_BYTES],
+                 uint8_t out[NOTE_KEYID])
+{
+    key_id(name, VKEY_SIGNER, public, out);
+}
+
+void vkey_id(const struct vkey *v, uint8_t out[NOTE_KEYID])
+{
+    key_id(v->name, v->type, v->key, out);
 }
 
 enum err note_sign(struct slice text, const char *name,
@@ -58,19 +68,63 @@ enum err note_sign(struct slice text, const char *name,
     return out->failed ? ERR_NOMEM : ERR_OK;
 }
 
-void note_vkey(const char *name, const uint8_t public[KEY_BYTES],
-               struct buf *out)
+void vkey_write(const struct vkey *v, struct buf *out)
 {
-    uint8_t id[NOTE_KEYID], key[1 + KEY_BYTES] = {ED25519_TYPE};
+    uint8_t id[NOTE_KEYID], key[1 + KEY_BYTES] = {(uint8_t)v->type};
     char b64[sodium_base64_ENCODED_LEN(1 + KEY_BYTES, B64)];
-    note_key_id(name, public, id);
-    memcpy(key + 1, public, KEY_BYTES);
+    vkey_id(v, id);
+    memcpy(key + 1, v->key, KEY_BYTES);
     sodium_bin2base64(b64, sizeof(b64), key, sizeof(key), B64);
-    buf_adds(out, name);
+    buf_adds(out, v->name);
     buf_addc(out, '+');
     buf_add_hex(out, slice_of(id, sizeof(id)));
     buf_addc(out, '+');
     buf_adds(out, b64);
+}
+
+void note_vkey(const char *name, const uint8_t public[KEY_BYTES],
+               struct buf *out)
+{
+    struct vkey v = {.type = VKEY_SIGNER};
+    memcpy(v.name, name, strlen(name) + 1);
+    memcpy(v.key, public, KEY_BYTES);
+    vkey_write(&v, out);
+}
+
+/* name '+' eight hex digits '+' the rest. */
+static bool vkey_cut(struct slice text, struct vkey *out, struct slice *b64)
+{
+    const uint8_t *plus = text.n > 0 ? memchr(text.p, '+', text.n) : NULL;
+    size_t n = plus != NULL ? (size_t)(plus - text.p) : 0;
+    if (n == 0 || n >= ORIGIN_MAX || text.n < n + 2 + 2 * NOTE_KEYID ||
+        memchr(text.p, '\0', n) != NULL)
+        return false;
+    memcpy(out->name, text.p, n);
+    out->name[n] = '\0';
+    n += 2 + 2 * NOTE_KEYID;
+    *b64 = slice_of(text.p + n, text.n - n);
+    return note_name_ok(out->name);
+}
+
+/* Written again and compared, so that there is one way to write each and the
+ * id is that of the key. */
+bool vkey_parse(struct slice text, struct vkey *out)
+{
+    uint8_t raw[1 + KEY_BYTES];
+    struct slice b64;
+    struct buf same = {0};
+    size_t n = 0;
+    memset(out, 0, sizeof(*out));
+    if (!vkey_cut(text, out, &b64) ||
+        !note_unbase64(b64, raw, sizeof(raw), &n) || n != sizeof(raw) ||
+        (raw[0] != VKEY_SIGNER && raw[0] != VKEY_COSIGNER))
+        return false;
+    out->type = (enum vkey_type)raw[0];
+    memcpy(out->key, raw + 1, KEY_BYTES);
+    vkey_write(out, &same);
+    bool good = !same.failed && slice_eq(buf_slice(&same), text);
+    buf_fini(&same);
+    return good;
 }
 
 /* ---- opening a note ---- */

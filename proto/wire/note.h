@@ -7,7 +7,7 @@
 
 #define ORIGIN_MAX 128 /* bytes of a signer's name with NUL */
 #define NOTE_MAX (128 * 1024)
-#define NOTE_SIGNATURES 16 /* lines of one note */
+#define NOTE_SIGNATURES 100 /* lines of one note */
 #define NOTE_KEYID 4
 #define NOTE_BLOB_MAX (5 * 1024) /* one decoded signature line */
 
@@ -15,7 +15,18 @@
 bool note_name_ok(const char *name);
 void note_key_id(const char *name, const uint8_t public[KEY_BYTES],
                  uint8_t out[NOTE_KEYID]);
-/* "name+keyid+base64" as C2SP writes verifier keys. */
+/* A verifier key: "name+keyid+base64(type key)" in text. */
+enum vkey_type { VKEY_SIGNER = 0x01, VKEY_COSIGNER = 0x04 };
+struct vkey {
+    char name[ORIGIN_MAX];
+    enum vkey_type type;
+    uint8_t key[KEY_BYTES];
+};
+/* False when it is not one of these types, or its id is not that of its key. */
+bool vkey_parse(struct slice text, struct vkey *out);
+void vkey_write(const struct vkey *v, struct buf *out);
+void vkey_id(const struct vkey *v, uint8_t out[NOTE_KEYID]);
+/* The one of a signer. */
 void note_vkey(const char *name, const uint8_t public[KEY_BYTES],
                struct buf *out);
 /* Appends one signature line over text (Ed25519, type 0x01). ERR_INTEGRITY for
