@@ -86,6 +86,17 @@ void hub_close(struct hub *h);
 /* One turn: receive, decide, commit, answer. Waits up to wait_ms. */
 void hub_turn(struct hub *h, int wait_ms);
 
+/* ---- head.c ---- */
+/* Gives the signer the committed rows it has not seen, read back from the
+ * store, and appends the note it signs. ERR_INTEGRITY: the two reckonings
+ * differ, nothing is signed. */
+enum err head_sign(struct store *store, struct signer *s,
+                   struct buf *note) MUST_CHECK;
+/* Before that at the start: the log has what the signer signed.
+ * ERR_ROLLBACK: it is shorter, or another one. */
+enum err head_check(struct store *store, const struct signer *s,
+                    struct buf *why) MUST_CHECK;
+
 /* ---- turn.c: the transaction ---- */
 /* Commits what is open, signs the head, lets the answers leave. False when the
  * store is broken: nothing left. */

@@ -6,7 +6,6 @@
 #include "hub/app/hub.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -36,30 +35,15 @@ static enum err open_store(struct hub *h, struct buf *why)
     return e;
 }
 
-/* Adds the leaves the signer's state does not know yet, then signs. */
+/* Adds the leaves the signer's state does not know yet, signs and keeps. */
 static enum err catch_up(struct hub *h, struct buf *why)
 {
-    uint64_t size = store_log_size(h->store);
-    enum err e = ERR_OK;
-    if (signer_size(h->signer) > size) {
-        buf_addf(why,
-                 "signer: has signed %" PRIu64 " leaves, the log has %" PRIu64,
-                 signer_size(h->signer), size);
-        return ERR_ROLLBACK;
-    }
-    for (uint64_t i = signer_size(h->signer); i < size && e == ERR_OK; i++) {
-        struct buf leaf = {0};
-        e = store_leaf_get(h->store, i, &leaf);
-        if (e == ERR_OK)
-            signer_add(h->signer, buf_slice(&leaf));
-        buf_fini(&leaf);
-    }
-    if (e == ERR_OK && size > 0)
-        e = signer_sign(h->signer, size, merkle_root(store_merkle(h->store)),
-                        &h->note);
+    enum err e = head_check(h->store, h->signer, why);
+    if (e == ERR_OK && store_log_size(h->store) > 0)
+        e = head_sign(h->store, h->signer, &h->note);
     if (e == ERR_INTEGRITY)
         buf_adds(why, "signer: its frontier and the log's root differ");
-    return e;
+    return e == ERR_OK ? signer_save(h->signer) : e;
 }
 
 static enum err open_signer(struct hub *h, struct buf *why)

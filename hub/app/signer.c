@@ -20,7 +20,7 @@ struct signer {
     const struct node_keys *keys;
     char *path;
     uint64_t size, saved;
-    bool differs; /* from the log: what is on disk stays as it is */
+    uint64_t signed_size; /* of the newest head it gave its name to */
     struct hash frontier[FRONTIER_MAX]; /* [k]: subtree of 2^k leaves */
 };
 
@@ -108,7 +108,7 @@ void signer_add(struct signer *s, struct slice leaf)
     s->size++;
 }
 
-static struct hash frontier_root(const struct signer *s)
+struct hash signer_root(const struct signer *s)
 {
     struct hash root;
     bool any = false;
@@ -126,9 +126,8 @@ static struct hash frontier_root(const struct signer *s)
 enum err signer_sign(struct signer *s, uint64_t size, struct hash root,
                      struct buf *note)
 {
-    struct hash mine = frontier_root(s);
+    struct hash mine = signer_root(s);
     if (s->size != size || memcmp(mine.b, root.b, HASH_BYTES) != 0) {
-        s->differs = true;
         log_error("signer: heads differ, not signed size=%" PRIu64
                   " mine=%" PRIu64,
                   size, s->size);
@@ -136,12 +135,16 @@ enum err signer_sign(struct signer *s, uint64_t size, struct hash root,
     }
     struct checkpoint c = {.size = size, .root = root};
     snprintf(c.origin, sizeof(c.origin), "%s", s->origin);
-    return checkpoint_sign(&c, s->keys->sign_secret, s->keys->pub.sign, note);
+    enum err e =
+        checkpoint_sign(&c, s->keys->sign_secret, s->keys->pub.sign, note);
+    if (e == ERR_OK)
+        s->signed_size = size;
+    return e;
 }
 
 enum err signer_save(struct signer *s)
 {
-    if (s->saved == s->size || s->differs)
+    if (s->saved == s->size || s->signed_size != s->size)
         return ERR_OK;
     struct buf b = {0};
     buf_addf(&b, HEAD "%s\n%" PRIu64 "\n", s->origin, s->size);

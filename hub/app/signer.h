@@ -17,9 +17,11 @@ void signer_close(struct signer **s);
 uint64_t signer_size(const struct signer *s);
 /* The next leaf, in order. */
 void signer_add(struct signer *s, struct slice leaf);
+struct hash signer_root(const struct signer *s);
 /* The head as it stands, when it equals (size, root); ERR_INTEGRITY else. */
 enum err signer_sign(struct signer *s, uint64_t size, struct hash root,
                      struct buf *note) MUST_CHECK;
-/* Writes the state if it changed; called about once a second. */
+/* Writes the state if a newer head was signed since, never one that was not;
+ * called about once a second, at the start and at the end. */
 enum err signer_save(struct signer *s) MUST_CHECK;
 #endif

@@ -105,16 +105,10 @@ static void send_answers(struct hub *h)
 /* Signs the head over what the last commit added. */
 static enum err sign_head(struct hub *h)
 {
-    size_t n;
-    uint64_t first;
-    const struct slice *leaf = store_committed_leaves(h->store, &n, &first);
-    if (n == 0)
+    if (signer_size(h->signer) == store_log_size(h->store))
         return ERR_OK;
-    for (size_t i = 0; i < n; i++)
-        signer_add(h->signer, leaf[i]);
-    const struct merkle *m = store_merkle(h->store);
     buf_reset(&h->note);
-    enum err e = signer_sign(h->signer, m->size, merkle_root(m), &h->note);
+    enum err e = head_sign(h->store, h->signer, &h->note);
     h->note_unsaved = e == ERR_OK;
     return e;
 }

@@ -7,7 +7,9 @@
  * so appending costs two hashes a leaf on average and nothing is ever read
  * back. An open tile carries its folded rows with it, so the root and proofs
  * of recent leaves cost a few hashes; a node inside a kept tile is folded on
- * demand, and a walk keeps the last tile it loaded. */
+ * demand, and a walk keeps the last tile it loaded. A full tile is folded once
+ * more before it is handed out: it lay in memory for long, and what is kept of
+ * it is never looked at again until somebody wants a proof. */
 #include "hub/core/merkle.h"
 #include <assert.h>
 #include <string.h>
@@ -55,6 +57,13 @@ void merkle_init(struct merkle *m)
     memset(m, 0, sizeof(*m));
 }
 
+/* Whether the hashes of a full tile still give its root. */
+static bool tile_holds(const struct hash *tile)
+{
+    struct hash root = fold(tile, TILE_BITS);
+    return memcmp(root.b, tile[row_at(TILE_BITS)].b, HASH_BYTES) == 0;
+}
+
 enum err merkle_append(struct merkle *m, struct hash leaf, merkle_keep *keep,
                        void *ctx)
 {
@@ -65,7 +74,9 @@ enum err merkle_append(struct merkle *m, struct hash leaf, merkle_keep *keep,
         uint64_t n = entries(size, level);
         if (n % TILE_WIDTH != 0)
             break;
-        enum err e = keep(ctx, level, n / TILE_WIDTH - 1, m->open[level]);
+        enum err e = tile_holds(m->open[level])
+                         ? keep(ctx, level, n / TILE_WIDTH - 1, m->open[level])
+                         : ERR_INTEGRITY;
         if (e != ERR_OK)
             return e;
         if (level + 1 < TILE_LEVELS)

@@ -24,6 +24,8 @@ void merkle_init(struct merkle *m);
 enum err merkle_restore(struct merkle *m, uint64_t size,
                         const struct hash *last_leaves, merkle_load *load,
                         void *ctx) MUST_CHECK;
+/* ERR_INTEGRITY: a tile that is full does not fold into the root it had while
+ * it was open; nothing of it was kept. */
 enum err merkle_append(struct merkle *m, struct hash leaf, merkle_keep *keep,
                        void *ctx) MUST_CHECK;
 struct hash merkle_root(const struct merkle *m); /* of 0 leaves: SHA-256("") */

@@ -21,8 +21,9 @@ enum statement {
 /* The leaves of one transaction, their bytes back to back. */
 struct leaves {
     struct buf bytes;
-    size_t *end; /* of each leaf in bytes */
-    size_t n, cap;
+    size_t *end;       /* of each leaf in bytes */
+    struct hash *hash; /* of each, as it was packed */
+    size_t n, cap_end, cap_hash;
 };
 
 /* What a savepoint or a transaction takes back besides rows. */
@@ -62,10 +63,8 @@ struct store {
     uint64_t size; /* committed leaves */
     struct merkle tree;
     crypto_hash_sha256_state tail; /* leaf hashes of the last tile */
-    struct leaves pending, committed;
-    struct slice *slices; /* of committed */
-    uint64_t first;       /* index of the first of them */
-    struct buf note;      /* newest checkpoint, of note_size */
+    struct leaves pending;
+    struct buf note; /* newest checkpoint, of note_size */
     uint64_t note_size;
     bool note_waits; /* for the next transaction */
 };

@@ -1,10 +1,15 @@
 /* log.c - the audit log: leaves, tiles, the tail and the newest checkpoint.
  *
- * A leaf gets its index, nonce and time when it is added and waits in memory;
- * the commit writes its row, grows the tree (full tiles become rows) and, in
- * the same transaction, the size and SHA-256 over the leaf hashes of the last
- * tile. Hashing that running digest costs a leaf half a microsecond, where the
- * root would cost a commit up to 255 hashes.
+ * A leaf gets its index, nonce and time when it is added; it is hashed as it is
+ * packed and waits in memory. The commit writes its row, grows the tree (full
+ * tiles become rows) and, in the same transaction, the size and SHA-256 over
+ * the leaf hashes of the last tile. Hashing that running digest costs a leaf
+ * half a microsecond, where the root would cost a commit up to 255 hashes.
+ *
+ * Memory is not trusted to keep what it was given: the tree gets the hash made
+ * when the leaf was packed; bytes that no longer have it stop the commit; and
+ * the signer hashes the row that was committed, read back. So a bit that flips
+ * anywhere on the way from packing to the row ends in no signed head.
  *
  * At the start the last 65,536 leaves are hashed again: full tiles must hold
  * these hashes, the open one this digest, the tree of the newest checkpoint's
@@ -35,12 +40,9 @@ void log_drop(struct store *s, size_t keep)
 
 void log_free(struct store *s)
 {
-    struct leaves *both[] = {&s->pending, &s->committed};
-    for (size_t i = 0; i < NELEM(both); i++) {
-        buf_fini(&both[i]->bytes);
-        free(both[i]->end);
-    }
-    free(s->slices);
+    buf_fini(&s->pending.bytes);
+    free(s->pending.end);
+    free(s->pending.hash);
     buf_fini(&s->note);
 }
 
@@ -53,16 +55,20 @@ static struct slice leaf_at(const struct leaves *l, size_t i)
 static enum err push_leaf(struct leaves *l, const Pb__AuditLeaf *leaf)
 {
     uint8_t packed[LEAF_MAX];
-    enum err e = grow((void **)&l->end, l->n, &l->cap, sizeof(*l->end));
+    enum err e = grow((void **)&l->end, l->n, &l->cap_end, sizeof(*l->end));
+    if (e == ERR_OK)
+        e = grow((void **)&l->hash, l->n, &l->cap_hash, sizeof(*l->hash));
     if (e != ERR_OK)
         return e;
     if (pb__audit_leaf__get_packed_size(leaf) > LEAF_MAX) {
         log_error("store: leaf too large kind=%d", (int)leaf->kind);
         return ERR_INTERNAL;
     }
-    buf_add(&l->bytes, packed, pb__audit_leaf__pack(leaf, packed));
+    size_t n = pb__audit_leaf__pack(leaf, packed);
+    buf_add(&l->bytes, packed, n);
     if (l->bytes.failed)
         return ERR_NOMEM;
+    l->hash[l->n] = proof_leaf(slice_of(packed, n));
     l->end[l->n++] = l->bytes.n;
     return ERR_OK;
 }
@@ -119,9 +125,17 @@ static void tail_digest(const struct store *s, uint8_t out[32])
         crypto_hash_sha256_final(&copy, out);
 }
 
-static enum err write_leaf(struct store *s, uint64_t index, struct slice leaf)
+/* Writes pending leaf i. */
+static enum err write_leaf(struct store *s, size_t i)
 {
-    struct hash h = proof_leaf(leaf);
+    uint64_t index = s->size + i;
+    struct slice leaf = leaf_at(&s->pending, i);
+    struct hash h = s->pending.hash[i], now = proof_leaf(leaf);
+    if (memcmp(now.b, h.b, HASH_BYTES) != 0) {
+        log_error("store: a leaf changed in memory index=%llu",
+                  (unsigned long long)index);
+        return ERR_INTEGRITY;
+    }
     enum err e =
         sql_run(s, SQL_LEAF_PUT, WITH(v_int(index), v_blob(leaf.p, leaf.n)));
     if (e == ERR_OK)
@@ -135,15 +149,10 @@ static enum err write_leaf(struct store *s, uint64_t index, struct slice leaf)
 enum err log_write(struct store *s)
 {
     uint8_t digest[32];
-    const struct leaves *l = &s->pending;
-    if (l->n == 0)
+    if (s->pending.n == 0)
         return ERR_OK;
-    struct slice *slices = realloc(s->slices, l->n * sizeof(*slices));
-    if (slices == NULL)
-        return ERR_NOMEM;
-    s->slices = slices;
-    for (size_t i = 0; i < l->n; i++) {
-        enum err e = write_leaf(s, s->size + i, leaf_at(l, i));
+    for (size_t i = 0; i < s->pending.n; i++) {
+        enum err e = write_leaf(s, i);
         if (e != ERR_OK)
             return e;
     }
@@ -154,15 +163,9 @@ enum err log_write(struct store *s)
 
 void log_written(struct store *s)
 {
-    struct leaves done = s->pending;
-    s->pending = s->committed;
-    s->committed = done;
-    log_drop(s, 0);
-    s->first = s->size;
-    s->size += done.n;
+    s->size += s->pending.n;
     s->now.leaves = 0;
-    for (size_t i = 0; i < done.n; i++)
-        s->slices[i] = leaf_at(&s->committed, i);
+    log_drop(s, 0);
 }
 
 struct hash log_last(const struct store *s)
@@ -181,14 +184,6 @@ uint64_t store_log_size(const struct store *s)
 const struct merkle *store_merkle(const struct store *s)
 {
     return &s->tree;
-}
-
-const struct slice *store_committed_leaves(const struct store *s, size_t *n,
-                                           uint64_t *first)
-{
-    *n = s->committed.n;
-    *first = s->first;
-    return s->slices;
 }
 
 enum err store_leaf_get(struct store *s, uint64_t index, struct buf *out)

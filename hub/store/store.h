@@ -340,9 +340,6 @@ uint64_t store_log_size(const struct store *s); /* committed leaves */
 /* Bytes of a committed leaf, appended. ERR_NOT_FOUND. */
 enum err store_leaf_get(struct store *s, uint64_t index,
                         struct buf *out) MUST_CHECK;
-/* The packed bytes of leaves written by the last commit, in order. */
-const struct slice *store_committed_leaves(const struct store *s, size_t *n,
-                                           uint64_t *first);
 const struct merkle *store_merkle(const struct store *s);
 enum err store_tile(void *store, unsigned level, uint64_t n,
                     struct hash tile[TILE_WIDTH]); /* a merkle_load */

@@ -117,7 +117,7 @@ static void a_signer_of_another_history_is_refused(void **state) /* W-175 */
     assert_int_equal(file_read(path, 16384, &text), ERR_OK);
     text.p[text.n - 2] = text.p[text.n - 2] == '0' ? '1' : '0';
     assert_int_equal(file_replace(path, buf_slice(&text), 0600), ERR_OK);
-    refuses_to_start(r, ERR_INTEGRITY);
+    refuses_to_start(r, ERR_ROLLBACK);
     buf_fini(&text);
     free(path);
     /* teardown wants a hub */

@@ -142,12 +142,10 @@ static void a_refused_event_harms_no_neighbour(void **state) /* W-118 */
     }
     let_arrive();
     uint64_t size = store_log_size(r->hub->store);
+    uint64_t turns = r->hub->count.turns;
     turn(r); /* one turn, one commit */
-    size_t n;
-    uint64_t first;
-    (void)store_committed_leaves(r->hub->store, &n, &first);
-    assert_int_equal(first, size);
-    assert_int_equal(first + n, store_log_size(r->hub->store));
+    assert_int_equal(r->hub->count.turns, turns + 1);
+    assert_true(store_log_size(r->hub->store) > size);
     for (int i = 0; i < 5; i++) {
         struct frame f;
         client_want(h1, LANE_NORMAL, VERB_RECEIPT, &f);
