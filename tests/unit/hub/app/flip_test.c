@@ -332,10 +332,55 @@ static void no_flipped_bit_is_ever_signed(void **state) /* I-15 */
     assert_int_equal(sum[IN_PAGE].stopped, sum[IN_PAGE].trials);
 }
 
+static void spoil_tile(const struct place *p)
+{
+    char path[128];
+    sqlite3 *db = NULL;
+    snprintf(path, sizeof(path), "%s/hub.db", p->data);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "UPDATE log_tile SET hashes = zeroblob(8192) "
+                                  "WHERE level = 1",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_changes(db), 1);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Tiles of level 1 are far older than the leaves that are hashed again. */
+static void a_spoilt_tile_of_tiles_stops_the_start(void **state)
+{
+    static struct trial t;
+    struct place p;
+    struct buf note = {0}, why = {0};
+    (void)state;
+    memset(&t, 0, sizeof(t));
+    make_place(&p);
+    open_both(&t, &p);
+    assert_int_equal(store_begin(t.store), ERR_OK);
+    for (size_t i = 0; i < TILE_WIDTH * TILE_WIDTH + 7; i++)
+        add_leaf(&t, i % TRUTH_MAX);
+    assert_int_equal(store_commit(t.store), ERR_OK);
+    assert_int_equal(head_sign(t.store, t.signer, &note), ERR_OK);
+    signer_close(&t.signer);
+    store_close(&t.store);
+    spoil_tile(&p);
+    open_both(&t, &p); /* the store has no note to hold it against */
+    assert_int_equal(head_check(t.store, t.signer, &why), ERR_ROLLBACK);
+    assert_true(why.n > 0);
+    signer_close(&t.signer);
+    store_close(&t.store);
+    buf_fini(&t.last);
+    buf_fini(&note);
+    buf_fini(&why);
+    clean(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_flipped_bit_is_ever_signed),
+        cmocka_unit_test(a_spoilt_tile_of_tiles_stops_the_start),
     };
     log_open("test", 0); /* it complains a thousand times */
     assert(sign_init() == ERR_OK);

@@ -236,6 +236,16 @@ static void trouble_in_keeping_leaves_the_tree_as_it_was(void **state)
     assert_true(same(merkle_root(tree), naive(leaves, TILE_WIDTH + 5)));
 }
 
+static void a_tile_that_changed_in_memory_is_not_kept(void **state)
+{
+    (void)state;
+    grow(TILE_WIDTH - 1);
+    tree->open[0][7].b[3] ^= 4;
+    assert_int_equal(merkle_append(tree, leaves[TILE_WIDTH - 1], keep, kept),
+                     ERR_INTEGRITY);
+    assert_int_equal(tree->size, TILE_WIDTH - 1);
+}
+
 static void a_lost_tile_is_told_not_guessed(void **state)
 {
     (void)state;
@@ -285,6 +295,7 @@ int main(void)
         CASE(a_tree_knows_the_root_of_every_earlier_size),
         CASE(a_size_that_never_was_has_no_proof),
         CASE(trouble_in_keeping_leaves_the_tree_as_it_was),
+        CASE(a_tile_that_changed_in_memory_is_not_kept),
         CASE(a_lost_tile_is_told_not_guessed),
     };
     return cmocka_run_group_tests(tests, make_leaves, free_leaves);
