@@ -395,6 +395,36 @@ static enum err node_checkpoint(struct hub *h, const struct node *who,
     return ask_checkpoint(h, a, j);
 }
 
+/* That the log of one size continues that of another: a node joins the heads
+ * it got on different ways. Hashes only, so no leaf. */
+static enum err ask_consistency(struct hub *h, const struct node *who,
+                                const Pb__Ask *a, struct buf *j)
+{
+    const struct merkle *m = store_merkle(h->store);
+    struct hash path[PROOF_MAX];
+    uint64_t from, to;
+    size_t n = 0;
+    (void)who;
+    if (!ask_number(a, "old", &from) || !ask_number(a, "new", &to) ||
+        from == 0 || from > to)
+        return ERR_USAGE;
+    if (to > m->size)
+        return ERR_NOT_FOUND;
+    enum err e =
+        merkle_consistency(m, from, to, store_tile, h->store, path, &n);
+    buf_addf(j,
+             "{\"schema\":\"tsunagi.consistency/1\",\"old\":%" PRIu64
+             ",\"new\":%" PRIu64 ",\"proof\":[",
+             from, to);
+    for (size_t i = 0; i < n; i++) {
+        buf_adds(j, i > 0 ? ",\"" : "\"");
+        buf_add_hex(j, slice_of(path[i].b, HASH_BYTES));
+        buf_adds(j, "\"");
+    }
+    buf_adds(j, "]}");
+    return e;
+}
+
 /* What a node may ask; these write their leaves themselves. */
 static const struct {
     const char *what;
@@ -403,6 +433,7 @@ static const struct {
     bool costs; /* of the connection's budget, as an event does */
 } NODE_QUESTIONS[] = {
     {"checkpoint", node_checkpoint, false},
+    {"consistency", ask_consistency, true},
     {"lease", ask_lease, false},
     {"read", ask_read, true},
     {"preview", ask_preview, true},

@@ -122,6 +122,69 @@ static void anyone_may_see_the_signed_head(void **state)
     buf_fini(&raw);
 }
 
+static json_t *node_asks_consistency(struct region *r, const char *from,
+                                     const char *to, const char *code)
+{
+    struct frame f;
+    ProtobufCMessage *m = NULL;
+    Pb__AskArgument old = PB__ASK_ARGUMENT__INIT, new = PB__ASK_ARGUMENT__INIT;
+    char what[] = "consistency", key_old[] = "old", key_new[] = "new";
+    Pb__AskArgument *args[] = {&old, &new};
+    Pb__Ask a = PB__ASK__INIT;
+    old.key = key_old;
+    old.value = (char *)(uintptr_t)from;
+    new.key = key_new;
+    new.value = (char *)(uintptr_t)to;
+    a.what = what;
+    a.n_arg = 2;
+    a.arg = args;
+    client_send_message(client(r, "h1"), LANE_NORMAL, VERB_ASK, &a.base);
+    client_want(client(r, "h1"), LANE_NORMAL, VERB_ANSWER, &f);
+    assert_int_equal(unpack(&pb__answer__descriptor, f.body, &m), ERR_OK);
+    const Pb__Answer *answer = (Pb__Answer *)m;
+    assert_string_equal(answer->code != NULL ? answer->code : "", code);
+    json_t *j = json_loads(answer->json != NULL ? answer->json : "", 0, NULL);
+    unpack_free(&m);
+    frame_close(&f);
+    return j;
+}
+
+static void a_node_gets_the_proof_between_two_sizes(void **state)
+{
+    struct region *r = *state;
+    uint64_t size = store_log_size(r->hub->store);
+    struct merkle small = {.size = 0};
+    struct hash path[PROOF_MAX];
+    char to[24], beyond[24];
+    size_t n = 0;
+    assert_true(size > 2);
+    merkle_init(&small);
+    for (uint64_t i = 0; i < 2; i++) {
+        struct buf leaf = {0};
+        assert_int_equal(store_leaf_get(r->hub->store, i, &leaf), ERR_OK);
+        assert_int_equal(
+            merkle_append(&small, proof_leaf(buf_slice(&leaf)), NULL, NULL),
+            ERR_OK);
+        buf_fini(&leaf);
+    }
+    snprintf(to, sizeof(to), "%llu", (unsigned long long)size);
+    json_t *j = node_asks_consistency(r, "2", to, "");
+    json_t *list = json_object_get(j, "proof");
+    for (n = 0; n < json_array_size(list); n++)
+        assert_int_equal(hex_decode(json_string_value(json_array_get(list, n)),
+                                    path[n].b, HASH_BYTES),
+                         ERR_OK);
+    assert_int_equal(proof_check_consistency(
+                         2, merkle_root(&small), size,
+                         merkle_root(store_merkle(r->hub->store)), path, n),
+                     ERR_OK);
+    json_decref(j);
+    snprintf(beyond, sizeof(beyond), "%llu", (unsigned long long)size + 9);
+    json_decref(node_asks_consistency(r, "2", beyond, err_code(ERR_NOT_FOUND)));
+    json_decref(node_asks_consistency(r, "3", "2", err_code(ERR_USAGE)));
+    json_decref(node_asks_consistency(r, "0", "2", err_code(ERR_USAGE)));
+}
+
 static void the_parked_can_be_closed(void **state) /* I-10 */
 {
     struct region *r = *state;
@@ -189,6 +252,7 @@ int main(void)
         REGION_TEST(what_is_shown_and_done_is_leafed_first),
         REGION_TEST(refused_reads_like_unknown),
         REGION_TEST(anyone_may_see_the_signed_head),
+        REGION_TEST(a_node_gets_the_proof_between_two_sizes),
         REGION_TEST(the_parked_can_be_closed),
         REGION_TEST(a_backup_is_a_store_of_the_same_log),
         REGION_TEST(malformed_questions_stop_nobody),
