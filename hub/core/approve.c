@@ -189,7 +189,8 @@ static void add_approval(struct approvals *by, const struct approver *a)
     for (size_t i = 0; i < by->n; i++)
         if (same_person(by->by[i], a))
             return;
-    by->by[by->n++] = a;
+    if (by->n < APPROVALS_MAX)
+        by->by[by->n++] = a;
 }
 
 static enum err judge_line(const struct note_line *l, struct slice text,

@@ -34,7 +34,7 @@ size_t approvers_people(const struct approvers *a);
 const struct approver *approvers_find(const struct approvers *a,
                                       const char *name);
 
-#define APPROVALS_MAX NOTE_SIGNATURES
+#define APPROVALS_MAX 16 /* people; more count no more */
 struct approvals {
     size_t n; /* one of each person */
     const struct approver *by[APPROVALS_MAX];
