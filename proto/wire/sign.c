@@ -350,6 +350,7 @@ static const char *const PREFIX[] = {
     [SIGN_RECEIPT] = "tsunagi-receipt/1\n",
     [SIGN_DELIVERY] = "tsunagi-delivery/1\n",
     [SIGN_ACK] = "tsunagi-ack/1\n",
+    [SIGN_ERASE_ORDER] = "tsunagi-erase-order/1\n",
     [SIGN_ERASE] = "tsunagi-erase/1\n",
 };
 

@@ -46,7 +46,8 @@ enum sign_what {
     SIGN_RECEIPT,
     SIGN_DELIVERY,
     SIGN_ACK,
-    SIGN_ERASE
+    SIGN_ERASE_ORDER,
+    SIGN_ERASE /* the answer */
 };
 enum err sign_make(enum sign_what what, struct slice bytes,
                    const uint8_t secret[SIGN_SECRET_BYTES],

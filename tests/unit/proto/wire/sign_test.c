@@ -56,7 +56,9 @@ static const struct {
      "tsunagi-delivery/1\n"},
     {"W-040 an acknowledgement is signed over tsunagi-ack/1", SIGN_ACK,
      "tsunagi-ack/1\n"},
-    {"W-040 an erasure is ordered over tsunagi-erase/1", SIGN_ERASE,
+    {"W-040 an erasure is ordered over tsunagi-erase-order/1",
+     SIGN_ERASE_ORDER, "tsunagi-erase-order/1\n"},
+    {"W-040 an erasure is answered over tsunagi-erase/1", SIGN_ERASE,
      "tsunagi-erase/1\n"},
 };
 
