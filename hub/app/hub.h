@@ -201,6 +201,11 @@ bool receipt_tells(const struct effects *fx, size_t i, struct recipient *out);
 enum err receipt_refused(const struct hub *h, const struct event *ev,
                          uint64_t leaf, enum err why,
                          struct buf *out) MUST_CHECK;
+/* After the commit: adds the proof of the leaf that a signed receipt names. */
+enum err receipt_prove(struct hub *h, struct buf *body) MUST_CHECK;
+/* Appends a C2SP tlog-proof of a committed leaf, which it carries, under the
+ * newest head. */
+enum err leaf_prove(struct hub *h, uint64_t index, struct buf *out) MUST_CHECK;
 
 /* ---- deadline.c ---- */
 /* Starts and stops the deadlines of an effects record: of the case, or of the

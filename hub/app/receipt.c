@@ -1,8 +1,13 @@
 /* receipt.c - what the hub answers a sender: a signed receipt that says for
  * every recipient what it will get or why not, or an ERROR when the message
  * could not even be read. Sentences come from tables, never from the message
- * (I-11). */
+ * (I-11).
+ *
+ * With the receipt goes the proof that its leaf is in the log, made when it
+ * leaves: only after the commit is there a head to prove it by. So the bytes
+ * that are kept for a repeat, and what the hub signed, are without it. */
 #include "hub/app/hub.h"
+#include "proto/wire/log_proof.h"
 #include "proto/wire/unpack.h"
 #include <stdlib.h>
 #include <string.h>
@@ -177,4 +182,60 @@ enum err receipt_refused(const struct hub *h, const struct event *ev,
     r.outcome = PB__OUTCOME__REFUSED;
     receipt_code(&r, why);
     return sign_receipt(h, &r, out);
+}
+
+/* ---- the proof ---- */
+
+/* Which leaf a signed receipt names. */
+static enum err leaf_named(const Pb__SignedReceipt *s, uint64_t *index)
+{
+    ProtobufCMessage *m = NULL;
+    enum err e = unpack(&pb__receipt__descriptor, pb_slice(s->receipt), &m);
+    if (e == ERR_OK)
+        *index = ((const Pb__Receipt *)m)->leaf_index;
+    unpack_free(&m);
+    return e;
+}
+
+enum err leaf_prove(struct hub *h, uint64_t index, struct buf *out)
+{
+    struct buf leaf = {0};
+    struct hash path[PROOF_MAX];
+    size_t n = 0;
+    const struct merkle *m = store_merkle(h->store);
+    enum err e = store_leaf_get(h->store, index, &leaf);
+    if (e == ERR_OK)
+        e = merkle_inclusion(m, index, m->size, store_tile, h->store, path, &n);
+    if (e == ERR_OK)
+        e = log_proof_write(buf_slice(&leaf), index, path, n,
+                            buf_slice(&h->note), out);
+    buf_fini(&leaf);
+    return e;
+}
+
+enum err receipt_prove(struct hub *h, struct buf *body)
+{
+    ProtobufCMessage *m = NULL;
+    struct buf proof = {0}, out = {0};
+    uint64_t index = 0;
+    enum err e = unpack(&pb__signed_receipt__descriptor, buf_slice(body), &m);
+    Pb__SignedReceipt *s = (Pb__SignedReceipt *)m;
+    if (e == ERR_OK)
+        e = leaf_named(s, &index);
+    if (e == ERR_OK)
+        e = leaf_prove(h, index, &proof);
+    if (e == ERR_OK) {
+        Pb__SignedReceipt with = *s; /* borrows */
+        with.proof = (char *)proof.p;
+        e = pack(&with.base, &out);
+    }
+    unpack_free(&m);
+    buf_fini(&proof);
+    if (e == ERR_OK) {
+        buf_fini(body);
+        *body = out;
+    } else {
+        buf_fini(&out);
+    }
+    return e;
 }

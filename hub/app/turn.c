@@ -86,18 +86,28 @@ static void drop_answers(struct hub *h)
     h->answer_count = 0;
 }
 
+static void send_answer(struct hub *h, const struct answer *a)
+{
+    struct peer to = {.lane = a->lane};
+    struct frame f = {.routing_n = ROUTING_BYTES};
+    memcpy(to.routing, a->routing, ROUTING_BYTES);
+    memcpy(f.routing, a->routing, ROUTING_BYTES);
+    if (a->lane == LANE_CONTROL)
+        net_control_send(h->net, &f, a->verb, buf_slice(&a->body));
+    else
+        net_send(h->net, &to, a->verb, buf_slice(&a->body));
+}
+
 static void send_answers(struct hub *h)
 {
-    for (size_t i = 0; i < h->answer_count; i++) {
+    for (size_t i = 0; i < h->answer_count && h->broken == ERR_OK; i++) {
         struct answer *a = &h->answer[i];
-        struct peer to = {.lane = a->lane};
-        struct frame f = {.routing_n = ROUTING_BYTES};
-        memcpy(to.routing, a->routing, ROUTING_BYTES);
-        memcpy(f.routing, a->routing, ROUTING_BYTES);
-        if (a->lane == LANE_CONTROL)
-            net_control_send(h->net, &f, a->verb, buf_slice(&a->body));
+        enum err e =
+            a->verb == VERB_RECEIPT ? receipt_prove(h, &a->body) : ERR_OK;
+        if (e == ERR_OK)
+            send_answer(h, a);
         else
-            net_send(h->net, &to, a->verb, buf_slice(&a->body));
+            turn_broken(h, e); /* a leaf of ours cannot be read (I-17) */
     }
     drop_answers(h);
 }
@@ -129,5 +139,5 @@ bool turn_commit(struct hub *h)
     }
     send_answers(h);
     h->count.turns++;
-    return true;
+    return h->broken == ERR_OK;
 }

@@ -233,6 +233,48 @@ static void a_forgery_does_not_move_the_sequence(void **state)
 
 /* ---- repeats ---- */
 
+/* The part of a RECEIPT that is kept and signed, and the rest. */
+static void cut_receipt(struct slice body, struct buf *signed_part,
+                        struct buf *proof)
+{
+    ProtobufCMessage *m = NULL;
+    assert_int_equal(unpack(&pb__signed_receipt__descriptor, body, &m), ERR_OK);
+    Pb__SignedReceipt s = *(Pb__SignedReceipt *)m; /* borrows */
+    buf_adds(proof, s.proof);
+    s.proof = NULL;
+    assert_int_equal(pack(&s.base, signed_part), ERR_OK);
+    unpack_free(&m);
+}
+
+/* exchange() checks the proof of every receipt. */
+static void a_repeat_is_proved_by_a_head_of_today(void **state) /* W-176 */
+{
+    struct region *r = *state;
+    struct client *h1 = client(r, "h1");
+    struct sent s;
+    struct buf packed = {0}, raw[2] = {{0}, {0}}, part[2] = {{0}, {0}},
+               proof[2] = {{0}, {0}};
+    sent(&s, h1, "FILING_SUBMITTED", NULL, "person", "filing");
+    sent_to(&s, C1, "P_FIL");
+    sent_pack(&s, &packed);
+    for (int i = 0; i < 2; i++) {
+        Pb__Receipt *a = exchange(h1, s.lane, buf_slice(&packed), &raw[i]);
+        cut_receipt(buf_slice(&raw[i]), &part[i], &proof[i]);
+        receipt_free(&a);
+        assert_string_equal(post_sample(h1, "FILING_SUBMITTED", "person",
+                                        "another", C1, "P_FIL"),
+                            "");
+    }
+    assert_true(slice_eq(buf_slice(&part[0]), buf_slice(&part[1])));
+    assert_false(slice_eq(buf_slice(&proof[0]), buf_slice(&proof[1])));
+    for (int i = 0; i < 2; i++) {
+        buf_fini(&raw[i]);
+        buf_fini(&part[i]);
+        buf_fini(&proof[i]);
+    }
+    buf_fini(&packed);
+}
+
 static void a_repeat_gets_the_first_receipt_again(void **state) /* W-111 */
 {
     struct region *r = *state;
@@ -821,6 +863,7 @@ int main(void)
         REGION_TEST(a_monstrous_signature_is_refused_like_any_other),
         REGION_TEST(a_gap_in_the_sequence_is_taken),
         REGION_TEST(a_forgery_does_not_move_the_sequence),
+        REGION_TEST(a_repeat_is_proved_by_a_head_of_today),
         REGION_TEST(a_repeat_gets_the_first_receipt_again),
         REGION_TEST(one_id_has_one_content),
         REGION_TEST(a_refusal_is_a_receipt),

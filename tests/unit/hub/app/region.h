@@ -8,6 +8,7 @@
 #include "hub/app/hub.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/wire/log_proof.h"
 #include "proto/wire/unpack.h"
 #include "tests/sign_pack.h"
 #include "tests/unit/proto/wire/sample.h"
@@ -518,7 +519,30 @@ static inline void sent_pack(struct sent *s, struct buf *out)
     unpack_free(&s->body);
 }
 
-/* A receipt, opened and its signature checked. */
+/* The leaf of the receipt is in the log: a node keeps this proof. */
+static inline void check_receipt_proof(const struct region *r,
+                                       const Pb__SignedReceipt *s,
+                                       const Pb__Receipt *receipt)
+{
+    struct log_proof p;
+    struct checkpoint head;
+    ProtobufCMessage *m = NULL;
+    assert_non_null(s->proof);
+    assert_int_equal(log_proof_parse(slice_str(s->proof), &p), ERR_OK);
+    assert_int_equal(p.index, receipt->leaf_index);
+    assert_int_equal(log_proof_check(&p, ORIGIN, r->hub->log_keys.pub.sign,
+                                     buf_slice(&p.extra), &head),
+                     ERR_OK);
+    assert_int_equal(
+        unpack(&pb__audit_leaf__descriptor, buf_slice(&p.extra), &m), ERR_OK);
+    const Pb__AuditLeaf *leaf = (const Pb__AuditLeaf *)m;
+    assert_int_equal(leaf->kind, PB__LEAF_KIND__INGEST);
+    assert_int_equal(leaf->index, p.index);
+    unpack_free(&m);
+    log_proof_fini(&p);
+}
+
+/* A receipt, opened, its signature and its proof checked. */
 static inline Pb__Receipt *open_receipt(const struct region *r,
                                         struct slice body)
 {
@@ -530,6 +554,7 @@ static inline Pb__Receipt *open_receipt(const struct region *r,
                      ERR_OK);
     assert_int_equal(
         unpack(&pb__receipt__descriptor, pb_slice(s->receipt), &out), ERR_OK);
+    check_receipt_proof(r, s, (const Pb__Receipt *)out);
     unpack_free(&m);
     return (Pb__Receipt *)out;
 }
