@@ -136,10 +136,11 @@ static enum err ask_status(struct hub *h, const Pb__Ask *a, struct buf *j)
              ",\"accepted\":%" PRIu64 ",\"refused\":%" PRIu64
              ",\"malformed\":%" PRIu64 ",\"repeated\":%" PRIu64
              ",\"released\":%" PRIu64 ",\"delivered\":%" PRIu64
-             ",\"withheld\":%" PRIu64 ",\"witnesses\":0",
+             ",\"withheld\":%" PRIu64 ",\"witnesses\":%zu",
              h->count.accepted, h->count.refused, h->count.malformed,
              h->count.repeated, h->count.released, h->count.delivered,
-             h->count.withheld);
+             h->count.withheld, witness_count(h));
+    witness_status(h, j);
     add_nodes(h, j);
     e = glass_status(h, j);
     if (e == ERR_OK)
@@ -263,6 +264,20 @@ static enum err ask_checkpoint(struct hub *h, const Pb__Ask *a, struct buf *j)
     return ERR_OK;
 }
 
+/* The newest head with a quorum; ERR_NOT_FOUND: there is none. */
+static enum err ask_cosigned(struct hub *h, const Pb__Ask *a, struct buf *j)
+{
+    (void)a;
+    uint64_t size;
+    struct slice note = witness_note(h, &size);
+    if (size == 0)
+        return ERR_NOT_FOUND;
+    buf_addf(j, "{\"schema\":\"tsunagi.cosigned/1\",\"size\":%" PRIu64, size);
+    ask_add_text(j, "note", (const char *)note.p);
+    buf_adds(j, "}");
+    return ERR_OK;
+}
+
 /* Leaves from..from+n as hex, so that an export runs outside the hub and an
  * emergency never waits for one. */
 static enum err ask_leaves(struct hub *h, const Pb__Ask *a, struct buf *j)
@@ -356,6 +371,7 @@ static enum err ask_metrics(struct hub *h, const Pb__Ask *a, struct buf *j)
         buf_addf(&t, "# TYPE %s %s\n%s %" PRIu64 "\n", ROWS[i].name,
                  strstr(ROWS[i].name, "_total") != NULL ? "counter" : "gauge",
                  ROWS[i].name, ROWS[i].v);
+    witness_metrics(h, &t);
     buf_adds(j, "{\"schema\":\"tsunagi.metrics/1\",\"text\":");
     buf_add_json(j, (const char *)t.p);
     buf_adds(j, "}");
@@ -376,6 +392,7 @@ static const struct {
     {"parked", ask_parked, PB__LEAF_KIND__READ},
     {"park-close", ask_park_close, PB__LEAF_KIND__ADMIN},
     {"checkpoint", ask_checkpoint, 0},
+    {"cosigned", ask_cosigned, 0},
     {"leaves", ask_leaves, 0},
     {"policy-activate", ask_policy_activate, 0}, /* leafs itself */
     {"policy-status", ask_policy_status, 0},
@@ -425,6 +442,13 @@ static enum err ask_consistency(struct hub *h, const struct node *who,
     return e;
 }
 
+static enum err node_cosigned(struct hub *h, const struct node *who,
+                              const Pb__Ask *a, struct buf *j)
+{
+    (void)who;
+    return ask_cosigned(h, a, j);
+}
+
 /* What a node may ask; these write their leaves themselves. */
 static const struct {
     const char *what;
@@ -434,6 +458,7 @@ static const struct {
 } NODE_QUESTIONS[] = {
     {"checkpoint", node_checkpoint, false},
     {"consistency", ask_consistency, true},
+    {"cosigned", node_cosigned, false},
     {"lease", ask_lease, false},
     {"read", ask_read, true},
     {"preview", ask_preview, true},

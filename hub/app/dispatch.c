@@ -27,6 +27,9 @@ static void dispatch(struct hub *h, struct peer *p, const struct frame *f)
     case VERB_ASK:
         ask_node(h, p, f->body);
         break;
+    case VERB_WITNESS:
+        witness_answer(h, p, f->body);
+        break;
     case VERB_PING:
         pong(h, p, f);
         break;
@@ -45,7 +48,7 @@ static void dispatch(struct hub *h, struct peer *p, const struct frame *f)
 static int receive(struct hub *h, int lane, int max)
 {
     int events = 0;
-    for (int n = 0; n < max && h->broken == ERR_OK; n++) {
+    for (int n = 0; n < max && h->broken == ERR_OK && h->alarm == ERR_OK; n++) {
         struct frame f;
         struct peer *p;
         enum err e = net_recv(h->net, lane, h->boot_ms, &f, &p);
@@ -99,7 +102,7 @@ void hub_turn(struct hub *h, int wait_ms)
     receive(h, LANE_NORMAL, urgent > 0 ? TURN_BESIDE_URGENT : TURN_NORMAL);
     deadline_run(h);
     sweep_run(h, urgent > 0);
-    if (h->pump)
+    if (h->pump && h->alarm == ERR_OK)
         release_pump(h);
     if (turn_commit(h))
         deliver(h);

@@ -60,10 +60,12 @@ struct hub {
     struct store *store;
     struct net *net;
     struct signer *signer;
+    struct witness *witness; /* NULL: nobody is asked to cosign */
     uint64_t started_ms, now_ms, boot_ms;
     bool clock_ok;
     bool open;       /* a transaction is open */
     enum err broken; /* a storage fault: stop acknowledging, exit 75 (I-17) */
+    enum err alarm;  /* a witness has proof against this log: exit 78 (I-15) */
     uint64_t hub_seq[LANE_COUNT];
     struct answer *answer; /* answer_count used */
     size_t answer_count, answer_cap;
@@ -293,6 +295,30 @@ void outgoing_fini(struct outgoing *o);
 void deliver(struct hub *h);
 /* A node's word on what it was sent, or on what was called back. */
 void ack_take(struct hub *h, struct peer *p, struct slice body);
+
+/* ---- witness.c: who cosigns the log's heads ---- */
+/* Reads the policy and the hours that the configuration names, and what the
+ * last run reached. ERR_WITNESS_POLICY, ERR_ROLLBACK. */
+enum err witness_open(struct hub *h, struct buf *why) MUST_CHECK;
+void witness_close(struct hub *h);
+/* Once a second: freezes a head, asks those who are connected. */
+void witness_tick(struct hub *h);
+/* A WITNESS of a node: its answer. */
+void witness_answer(struct hub *h, struct peer *from, struct slice body);
+/* Ordinary deliveries wait: the quorum is overdue, or nobody has vouched for
+ * this log since the start. */
+bool witness_stops_normal(const struct hub *h);
+/* In the turn's transaction: keeps the newest quorum, if it is news. */
+enum err witness_save(struct hub *h) MUST_CHECK;
+/* The newest head with its quorum's cosignatures, borrowed until the next
+ * answer; *size 0: there is none. */
+struct slice witness_note(const struct hub *h, uint64_t *size);
+/* Below so many witnesses a split view is not excluded. */
+#define WITNESSES_ENOUGH 3
+size_t witness_count(const struct hub *h); /* that the policy names */
+/* Appends "witness": how the witnesses are doing; and the metrics. */
+void witness_status(const struct hub *h, struct buf *json);
+void witness_metrics(const struct hub *h, struct buf *text);
 
 /* ---- glass.c: break-glass ---- */
 /* What core must know besides of an event that opens one, or that answers a

@@ -2,7 +2,8 @@
  *
  * Exit: 0 asked to stop, 2 usage, 3 configuration, 75 storage fault (systemd
  * restarts it, and it starts from what is truly on disk), 78 refused to start
- * (rollback, wrong keys, an unknown key was not refused). */
+ * (rollback, wrong keys, an unknown key was not refused) or stopped because a
+ * witness has proof that this is not the log it was. */
 #include "hub/app/hub.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -88,6 +89,7 @@ static void housekeeping(struct hub *h, uint64_t *swept, uint64_t *tidied)
         net_sweep(h->net, h->boot_ms);
         h->pump = true; /* what a node left behind goes to its neighbour */
         *swept = h->boot_ms;
+        witness_tick(h);
         if (signer_save(h->signer) != ERR_OK)
             turn_broken(h, ERR_IO);
     }
@@ -120,9 +122,10 @@ static int run(struct hub *h)
         log_error("tsunagid: exits after a storage fault");
         _exit(EXIT_STORE);
     }
+    bool refused = h->alarm != ERR_OK;
     hub_close(h);
     log_note("tsunagid: stopped");
-    return 0;
+    return refused ? EXIT_REFUSED : 0;
 }
 
 static int start(const char *path, bool check)

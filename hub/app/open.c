@@ -104,6 +104,8 @@ enum err hub_open(struct hub *h, struct buf *why)
     if (e == ERR_OK)
         e = open_signer(h, why);
     if (e == ERR_OK)
+        e = witness_open(h, why);
+    if (e == ERR_OK)
         e = policy_begin(h, why);
     if (e == ERR_OK)
         e = reload(h, why);
@@ -123,6 +125,7 @@ void hub_close(struct hub *h)
     if (h->open && h->store != NULL)
         store_abort(h->store);
     net_close(&h->net);
+    witness_close(h);
     signer_close(&h->signer);
     store_close(&h->store);
     registry_free(&r);

@@ -288,5 +288,6 @@ void release_pump(struct hub *h)
     net_each_peer(h->net, LANE_URGENT, pump_peer, h);
     if (h->outgoing_count > 0)
         h->outgoing_max = h->outgoing_count + PUMP_BESIDE_URGENT;
-    net_each_peer(h->net, LANE_NORMAL, pump_peer, h);
+    if (!witness_stops_normal(h)) /* urgent ones never wait for that */
+        net_each_peer(h->net, LANE_NORMAL, pump_peer, h);
 }

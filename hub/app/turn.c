@@ -35,6 +35,8 @@ bool turn_begin(struct hub *h)
     if (h->open)
         return true;
     enum err e = store_begin(h->store);
+    if (e == ERR_OK)
+        e = witness_save(h);
     if (e == ERR_OK && h->note_unsaved) {
         e = store_checkpoint_put(h->store, signer_size(h->signer),
                                  buf_slice(&h->note));
@@ -133,7 +135,7 @@ bool turn_commit(struct hub *h)
         if (e != ERR_OK)
             turn_broken(h, e);
     }
-    if (h->broken != ERR_OK) {
+    if (h->broken != ERR_OK || h->alarm != ERR_OK) {
         drop_answers(h);
         return false;
     }

@@ -22,6 +22,7 @@ struct peer {
     uint32_t credit;
     uint64_t seen_size;
     struct hash seen_root;
+    uint64_t cosigned_size; /* of the newest quorum's head sent to it */
     int64_t cursor;  /* id of the last delivery sent on this connection */
     int64_t skipped; /* first one left to skipped_node; 0: none */
     char skipped_node[NODE_MAX];

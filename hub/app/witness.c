@@ -1,0 +1,616 @@
+/* witness.c - the agencies' nodes cosign the heads of the log.
+ *
+ *   head frozen -> WITNESS to each node that the policy names
+ *     -> its cosignature -> quorum -> kept, and sent with deliveries
+ *
+ * What a round is and when the next one begins is core's (witness_round.c);
+ * what a quorum is, and who is open, is the wire's (quorum.c). A node is known
+ * as a witness by its witness key alone, which its row in the registry has and
+ * the policy names. The request goes over one connection of its normal lane.
+ *
+ * A cosignature counts when it verifies over the round's head; one that
+ * verifies over the head before came late and is passed over. Everything else
+ * a witness says changes nothing, but one thing: a head that the log's own key
+ * signed and that this log does not contain. Then this is not the log that was
+ * (an older copy put back), or not the only one, and the hub stops for good
+ * (alarm): it writes WITNESS_ALARM, keeps both heads for people to look at,
+ * and exits 78.
+ *
+ * The newest head with a quorum is kept in the store; it rides with the next
+ * transaction, so that witnessing writes nothing by itself and adds no leaf.
+ *
+ * Ordinary deliveries wait until one witness has vouched for this log since
+ * the start, and while a quorum is overdue. Urgent ones never do. */
+#include "proto/wire/witness.h"
+#include "hub/app/hub.h"
+#include "hub/core/witness_round.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/wire/quorum.h"
+#include "proto/wire/unpack.h"
+#include <assert.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FUTURE_S 300 /* a clock may be ahead by so much */
+#define COSIGNATURES_MAX (NOTE_SIGNATURES - 1) /* the log's line is one */
+#define LINE_BYTES (ORIGIN_MAX + 128)
+#define KEPT_NOTE "cosigned" /* named value of the store */
+static_assert(ROUND_WITNESSES == QUORUM_WITNESSES, "one limit");
+
+/* What is known of one witness. */
+struct seat {
+    char line[LINE_BYTES];          /* its cosignature of the round's head */
+    uint64_t time_s;                /* of that */
+    uint8_t routing[ROUTING_BYTES]; /* of the connection it was asked on */
+    uint64_t size, at_ms;           /* the head it signed last */
+    uint64_t refused, lies;
+};
+struct witness {
+    struct quorum *quorum;
+    struct hours *hours;
+    uint64_t open; /* set of those open now */
+    bool due;      /* some are open: a quorum is due */
+    struct witness_round round;
+    struct seat seat[QUORUM_WITNESSES];
+    uint64_t signed_set;     /* of this round */
+    struct buf head, before; /* notes of this round's head and the last's */
+    struct buf kept;         /* newest head with its quorum's cosignatures */
+    bool kept_unsaved, stopping;
+};
+
+/* ---- opening ---- */
+
+static enum err read_policy(struct hub *h, struct buf *why)
+{
+    struct buf text = {0};
+    const char *path = h->config.witness_policy;
+    enum err e = file_read(path, QUORUM_TEXT_MAX, &text);
+    if (e != ERR_OK)
+        buf_addf(why, "%s: %s", path, err_en(e));
+    else
+        e = quorum_parse(path, buf_slice(&text), &h->witness->quorum, why);
+    buf_fini(&text);
+    if (e == ERR_OK && !quorum_has_log(h->witness->quorum, h->config.origin,
+                                       h->log_keys.pub.sign)) {
+        buf_addf(why, "%s: this hub's log is not in it", path);
+        return ERR_WITNESS_POLICY;
+    }
+    return e;
+}
+
+static enum err read_hours(struct hub *h, struct buf *why)
+{
+    struct buf text = {0};
+    const char *path = h->config.witness_hours;
+    if (path == NULL)
+        return ERR_OK;
+    enum err e = file_read(path, QUORUM_TEXT_MAX, &text);
+    if (e != ERR_OK)
+        buf_addf(why, "%s: %s", path, err_en(e));
+    else
+        e = hours_parse(path, buf_slice(&text), h->witness->quorum,
+                        &h->witness->hours, why);
+    buf_fini(&text);
+    return e;
+}
+
+static void look_who_is_open(struct hub *h)
+{
+    struct witness *w = h->witness;
+    w->open = hours_open(w->hours, w->quorum, h->now_ms / 1000);
+    w->due = quorum_met(w->quorum, 0, w->open) != QUORUM_NOT_DUE;
+}
+
+/* The log has exactly this head; *has false: it does not. */
+static enum err contains(struct hub *h, const struct checkpoint *c, bool *has)
+{
+    struct hash root;
+    *has = false;
+    if (c->size > store_log_size(h->store))
+        return ERR_OK;
+    enum err e = merkle_root_at(store_merkle(h->store), c->size, store_tile,
+                                h->store, &root);
+    *has = e == ERR_OK && memcmp(root.b, c->root.b, HASH_BYTES) == 0;
+    return e;
+}
+
+/* What an earlier run reached, if it is of this log and policy. */
+static enum err read_kept(struct hub *h, uint64_t *size)
+{
+    struct witness *w = h->witness;
+    struct checkpoint c;
+    bool has;
+    *size = 0;
+    enum err e = store_value_get(h->store, KEPT_NOTE, &w->kept);
+    if (e == ERR_NOT_FOUND)
+        return ERR_OK;
+    if (e != ERR_OK)
+        return e;
+    struct slice note = buf_slice(&w->kept);
+    if (checkpoint_open(note, h->config.origin, h->log_keys.pub.sign, &c) !=
+            ERR_OK ||
+        quorum_check(w->quorum, w->hours, note, h->now_ms / 1000) !=
+            QUORUM_MET) {
+        buf_reset(&w->kept);
+        return ERR_OK;
+    }
+    *size = c.size;
+    e = contains(h, &c, &has);
+    return e == ERR_OK && !has ? ERR_ROLLBACK : e;
+}
+
+enum err witness_open(struct hub *h, struct buf *why)
+{
+    uint64_t cosigned = 0;
+    if (h->config.witness_policy == NULL)
+        return ERR_OK;
+    h->witness = calloc(1, sizeof(*h->witness));
+    if (h->witness == NULL)
+        return ERR_NOMEM;
+    enum err e = read_policy(h, why);
+    if (e == ERR_OK)
+        e = read_hours(h, why);
+    if (e == ERR_OK) {
+        e = read_kept(h, &cosigned);
+        if (e == ERR_ROLLBACK)
+            buf_adds(why, "the log lacks a head that its witnesses cosigned");
+    }
+    if (e != ERR_OK)
+        return e;
+    round_init(&h->witness->round, quorum_witnesses(h->witness->quorum),
+               (uint64_t)h->config.witness_interval * 1000,
+               (uint64_t)h->config.quorum_seconds * 1000, cosigned);
+    look_who_is_open(h);
+    if (witness_count(h) < WITNESSES_ENOUGH)
+        log_warn("witness: fewer than three: a split view is not excluded "
+                 "witnesses=%zu",
+                 witness_count(h));
+    return ERR_OK;
+}
+
+void witness_close(struct hub *h)
+{
+    struct witness *w = h->witness;
+    if (w == NULL)
+        return;
+    quorum_free(&w->quorum);
+    hours_free(&w->hours);
+    buf_fini(&w->head);
+    buf_fini(&w->before);
+    buf_fini(&w->kept);
+    free(w);
+    h->witness = NULL;
+}
+
+/* ---- asking ---- */
+
+static void freeze(struct hub *h)
+{
+    struct witness *w = h->witness;
+    struct buf old = w->before;
+    w->before = w->head;
+    w->head = old;
+    buf_reset(&w->head);
+    buf_add(&w->head, h->note.p, h->note.n);
+    if (w->head.failed)
+        return; /* in the next second */
+    round_freeze(&w->round, signer_size(h->signer), h->boot_ms);
+    w->signed_set = 0;
+}
+
+static int seat_of(const struct hub *h, const char *node)
+{
+    const struct node *n = registry_node(h->registry, node);
+    for (size_t i = 0; n != NULL && i < h->witness->round.n; i++)
+        if (memcmp(quorum_witness(h->witness->quorum, i)->key, n->pub.witness,
+                   KEY_BYTES) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* The connection of each witness that was heard last. */
+struct present {
+    struct hub *h;
+    struct peer *at[QUORUM_WITNESSES];
+};
+
+static void note_present(void *ctx, struct peer *p)
+{
+    struct present *s = ctx;
+    int i = seat_of(s->h, p->node);
+    if (i >= 0 && (s->at[i] == NULL || s->at[i]->heard_ms < p->heard_ms))
+        s->at[i] = p;
+}
+
+static enum err ask_one(struct hub *h, size_t i, struct peer *to)
+{
+    struct witness *w = h->witness;
+    struct hash path[PROOF_MAX];
+    struct buf body = {0}, out = {0};
+    size_t n = 0;
+    uint64_t old = round_ask(&w->round, i, h->boot_ms);
+    memcpy(w->seat[i].routing, to->routing, ROUTING_BYTES);
+    enum err e = merkle_consistency(store_merkle(h->store), old, w->round.size,
+                                    store_tile, h->store, path, &n);
+    if (e == ERR_OK)
+        e = witness_ask_write(old, path, n, buf_slice(&w->head), &body);
+    if (e == ERR_OK) {
+        Pb__WitnessAsk m = PB__WITNESS_ASK__INIT;
+        m.has_body = 1;
+        m.body = pb_borrow(buf_slice(&body));
+        e = pack(&m.base, &out);
+    }
+    if (e == ERR_OK)
+        net_send(h->net, to, VERB_WITNESS, buf_slice(&out));
+    buf_fini(&body);
+    buf_fini(&out);
+    return e;
+}
+
+static void ask_all(struct hub *h)
+{
+    struct witness *w = h->witness;
+    struct present s = {.h = h};
+    enum err e = ERR_OK;
+    if (!round_waits(&w->round))
+        return;
+    net_each_peer(h->net, LANE_NORMAL, note_present, &s);
+    for (size_t i = 0; i < w->round.n && e == ERR_OK; i++) {
+        if (s.at[i] == NULL)
+            continue;
+        if (memcmp(w->seat[i].routing, s.at[i]->routing, ROUTING_BYTES) != 0)
+            round_lost(&w->round, i);
+        if (round_wants(&w->round, i, h->boot_ms))
+            e = ask_one(h, i, s.at[i]);
+    }
+    if (e != ERR_OK)
+        turn_broken(h, e);
+}
+
+bool witness_stops_normal(const struct hub *h)
+{
+    const struct witness *w = h->witness;
+    return w != NULL && round_stops(&w->round, w->due, h->boot_ms);
+}
+
+/* Says when ordinary deliveries stop and when they go on. */
+static void note_stop(struct hub *h)
+{
+    struct witness *w = h->witness;
+    bool stops = witness_stops_normal(h);
+    if (stops == w->stopping)
+        return;
+    w->stopping = stops;
+    h->pump |= !stops;
+    if (stops)
+        log_warn("witness: no quorum, ordinary deliveries wait "
+                 "cosigned=%" PRIu64 " signed=%d",
+                 w->round.cosigned, __builtin_popcountll(w->signed_set));
+    else
+        log_note("witness: ordinary deliveries go on");
+}
+
+void witness_tick(struct hub *h)
+{
+    struct witness *w = h->witness;
+    if (w == NULL || h->broken != ERR_OK || h->alarm != ERR_OK)
+        return;
+    look_who_is_open(h);
+    if (round_grown(&w->round, signer_size(h->signer), h->boot_ms))
+        freeze(h);
+    ask_all(h);
+    note_stop(h);
+}
+
+/* ---- a quorum ---- */
+
+/* Some of those who signed, so many as a note may carry, that still are a
+ * quorum. Those open when the newest of them signed count. */
+static uint64_t choose(const struct witness *w, enum quorum_verdict *v)
+{
+    uint64_t set = w->signed_set, newest = 0;
+    for (size_t i = 0; i < w->round.n; i++)
+        if ((set >> i & 1) != 0 && w->seat[i].time_s > newest)
+            newest = w->seat[i].time_s;
+    uint64_t open = hours_open(w->hours, w->quorum, newest);
+    *v = quorum_met(w->quorum, set, open);
+    for (size_t i = 0; i < w->round.n; i++) {
+        uint64_t less = set & ~((uint64_t)1 << i);
+        if (__builtin_popcountll(set) > COSIGNATURES_MAX &&
+            quorum_met(w->quorum, less, open) == *v)
+            set = less;
+    }
+    return set;
+}
+
+static void keep_quorum(struct hub *h)
+{
+    struct witness *w = h->witness;
+    enum quorum_verdict v;
+    struct buf note = {0};
+    uint64_t set = choose(w, &v);
+    if (v != QUORUM_MET || __builtin_popcountll(set) > COSIGNATURES_MAX)
+        return;
+    buf_add(&note, w->head.p, w->head.n);
+    for (size_t i = 0; i < w->round.n; i++)
+        if ((set >> i & 1) != 0)
+            buf_adds(&note, w->seat[i].line);
+    if (note.failed) {
+        buf_fini(&note);
+        return;
+    }
+    buf_fini(&w->kept);
+    w->kept = note;
+    w->kept_unsaved = true;
+    round_quorum(&w->round);
+    note_stop(h);
+}
+
+enum err witness_save(struct hub *h)
+{
+    struct witness *w = h->witness;
+    if (w == NULL || !w->kept_unsaved)
+        return ERR_OK;
+    enum err e = store_value_set(h->store, KEPT_NOTE, buf_slice(&w->kept));
+    w->kept_unsaved = e != ERR_OK;
+    return e;
+}
+
+struct slice witness_note(const struct hub *h, uint64_t *size)
+{
+    const struct witness *w = h->witness;
+    *size = w != NULL && w->kept.n > 0 ? w->round.cosigned : 0;
+    return *size > 0 ? buf_slice(&w->kept) : SLICE_NONE;
+}
+
+/* ---- answers ---- */
+
+static void refuse(struct hub *h, size_t i, bool lie, const char *why)
+{
+    struct seat *s = &h->witness->seat[i];
+    *(lie ? &s->lies : &s->refused) += 1;
+    round_refused(&h->witness->round, i);
+    log_warn("witness: not cosigned witness=%s why=%s",
+             quorum_witness_name(h->witness->quorum, i), why);
+}
+
+static void take_line(struct hub *h, size_t i, struct slice lines)
+{
+    struct witness *w = h->witness;
+    struct seat *s = &w->seat[i];
+    const struct vkey *key = quorum_witness(w->quorum, i);
+    struct slice line;
+    uint64_t time_s;
+    if (w->round.of[i].state == ROUND_SIGNED)
+        return;
+    if (cosignature_find(buf_slice(&w->head), lines, key, &line, &time_s) !=
+            ERR_OK ||
+        line.n >= sizeof(s->line)) {
+        if (cosignature_find(buf_slice(&w->before), lines, key, &line,
+                             &time_s) != ERR_OK)
+            refuse(h, i, true, "forged");
+        return;
+    }
+    if (time_s > h->now_ms / 1000 + FUTURE_S) {
+        refuse(h, i, true, "clock");
+        return;
+    }
+    memcpy(s->line, line.p, line.n);
+    s->line[line.n] = '\0';
+    s->time_s = time_s;
+    s->size = w->round.size;
+    s->at_ms = h->now_ms;
+    w->signed_set |= (uint64_t)1 << i;
+    round_signed(&w->round, i, (w->open >> i & 1) != 0);
+    keep_quorum(h);
+    note_stop(h);
+}
+
+/* It has another head than the one the proof started at. */
+static void take_size(struct hub *h, size_t i, struct slice body,
+                      struct peer *from)
+{
+    struct witness *w = h->witness;
+    uint64_t size;
+    if (w->round.of[i].state != ROUND_ASKED)
+        return;
+    if (witness_size_parse(body, &size) != ERR_OK)
+        refuse(h, i, true, "malformed");
+    else if (size > store_log_size(h->store))
+        refuse(h, i, true, "claims more than there is, without proof");
+    else if (round_has(&w->round, i, size, store_log_size(h->store))) {
+        enum err e = ask_one(h, i, from);
+        if (e != ERR_OK)
+            turn_broken(h, e);
+    }
+}
+
+/* ---- the alarm ---- */
+
+static void keep_evidence(struct hub *h, struct slice theirs)
+{
+    char path[PATH_MAX];
+    struct buf b = {0}, vkey = {0};
+    checkpoint_vkey(h->config.origin, h->log_keys.pub.sign, &vkey);
+    buf_addf(&b, "tsunagi-fork-evidence/1\nlog %s\n---- this log ----\n",
+             vkey.failed ? "" : (const char *)vkey.p);
+    buf_add(&b, h->note.p, h->note.n);
+    buf_adds(&b, "---- kept by a witness ----\n");
+    buf_add(&b, theirs.p, theirs.n);
+    buf_adds(&b, "---- end ----\n");
+    int n = snprintf(path, sizeof(path), "%s/fork-evidence-%" PRIu64 ".txt",
+                     h->config.state, h->now_ms);
+    if (b.failed || n >= (int)sizeof(path) ||
+        file_replace(path, buf_slice(&b), 0600) != ERR_OK)
+        log_error("witness: evidence not written");
+    buf_fini(&b);
+    buf_fini(&vkey);
+}
+
+static void alarm_leaf(struct hub *h, const char *node, struct slice theirs,
+                       enum err why)
+{
+    Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__WITNESS_ALARM);
+    uint8_t hash[32];
+    uint64_t index;
+    sha256(theirs, hash);
+    l.node = pb_text(node);
+    l.reason = pb_text(err_code(why));
+    l.has_detail_sha256 = 1;
+    l.detail_sha256 = (ProtobufCBinaryData){sizeof(hash), hash};
+    enum err e = turn_begin(h) ? store_leaf(h->store, &l, &index) : h->broken;
+    if (e != ERR_OK)
+        turn_broken(h, e);
+}
+
+static void alarm_raise(struct hub *h, const char *node, struct slice theirs,
+                        const struct checkpoint *c)
+{
+    h->alarm = c->size > store_log_size(h->store) ? ERR_ROLLBACK : ERR_LOG_FORK;
+    h->stop = true;
+    log_error("witness: the log's own key signed a head that this log does "
+              "not have; stopping code=%s witness=%s theirs=%" PRIu64
+              " ours=%" PRIu64,
+              err_code(h->alarm), node, c->size, store_log_size(h->store));
+    keep_evidence(h, theirs);
+    alarm_leaf(h, node, theirs, h->alarm);
+}
+
+/* A head that came with an answer: proof against this log, or nothing. */
+static void weigh(struct hub *h, const char *node, struct slice note)
+{
+    struct checkpoint c;
+    bool has;
+    if (checkpoint_open(note, h->config.origin, h->log_keys.pub.sign, &c) !=
+        ERR_OK)
+        return;
+    enum err e = contains(h, &c, &has);
+    if (e != ERR_OK)
+        turn_broken(h, e);
+    else if (!has)
+        alarm_raise(h, node, note, &c);
+}
+
+static void take_answer(struct hub *h, struct peer *from, size_t i,
+                        const Pb__WitnessAnswer *a)
+{
+    struct slice body = slice_str(a->body != NULL ? a->body : "");
+    if (a->note != NULL)
+        weigh(h, from->node, slice_str(a->note));
+    if (h->alarm != ERR_OK || h->broken != ERR_OK)
+        return;
+    if (a->status == WITNESS_DONE)
+        take_line(h, i, body);
+    else if (a->status == WITNESS_CONFLICT)
+        take_size(h, i, body, from);
+    else if (h->witness->round.of[i].state == ROUND_ASKED)
+        refuse(h, i, false, "refused");
+}
+
+void witness_answer(struct hub *h, struct peer *from, struct slice body)
+{
+    ProtobufCMessage *m = NULL;
+    int i = h->witness != NULL ? seat_of(h, from->node) : -1;
+    if (i < 0) {
+        intake_malformed(h, from, ERR_FRAME_VERB);
+        return;
+    }
+    enum err e = unpack(&pb__witness_answer__descriptor, body, &m);
+    if (e == ERR_OK)
+        take_answer(h, from, (size_t)i, (const Pb__WitnessAnswer *)m);
+    else
+        intake_malformed(h, from, e);
+    unpack_free(&m);
+}
+
+/* ---- what is said about it ---- */
+
+size_t witness_count(const struct hub *h)
+{
+    const struct witness *w = h->witness;
+    return w == NULL || quorum_none(w->quorum) ? 0 : w->round.n;
+}
+
+/* The node that holds this key; "": none here does. */
+static const char *node_of(const struct hub *h, size_t i)
+{
+    const struct vkey *key = quorum_witness(h->witness->quorum, i);
+    for (size_t k = 0; k < registry_node_count(h->registry); k++) {
+        const struct node *n = registry_node_at(h->registry, k);
+        if (n->state == NODE_ACTIVE &&
+            memcmp(key->key, n->pub.witness, KEY_BYTES) == 0)
+            return n->pub.node;
+    }
+    return "";
+}
+
+static void say_seat(const struct hub *h, size_t i, struct buf *j)
+{
+    static const char *const STATE[] = {"waiting", "asked", "signed",
+                                        "refused"};
+    const struct witness *w = h->witness;
+    const struct seat *s = &w->seat[i];
+    buf_adds(j, i > 0 ? ",{\"name\":" : "{\"name\":");
+    buf_add_json(j, quorum_witness_name(w->quorum, i));
+    ask_add_text(j, "node", node_of(h, i));
+    ask_add_text(j, "state", STATE[w->round.of[i].state]);
+    buf_addf(j,
+             ",\"open\":%s,\"connected\":%s,\"size\":%" PRIu64
+             ",\"refused\":%" PRIu64 ",\"lies\":%" PRIu64,
+             (w->open >> i & 1) != 0 ? "true" : "false",
+             net_connected(h->net, LANE_NORMAL, node_of(h, i)) ? "true"
+                                                               : "false",
+             s->size, s->refused, s->lies);
+    if (s->at_ms > 0)
+        ask_add_time(j, "signed", s->at_ms);
+    buf_adds(j, "}");
+}
+
+void witness_status(const struct hub *h, struct buf *j)
+{
+    const struct witness *w = h->witness;
+    if (w == NULL)
+        return;
+    buf_addf(j,
+             ",\"witness\":{\"cosigned\":%" PRIu64 ",\"asked\":%" PRIu64
+             ",\"open\":%d,\"signed\":%d,\"due\":%s,\"overdue\":%s,"
+             "\"vouched\":%s,\"normal_stopped\":%s,\"list\":[",
+             w->round.cosigned, w->round.size, __builtin_popcountll(w->open),
+             __builtin_popcountll(w->signed_set), w->due ? "true" : "false",
+             w->due && round_overdue(&w->round, h->boot_ms) ? "true" : "false",
+             w->round.vouched ? "true" : "false",
+             witness_stops_normal(h) ? "true" : "false");
+    for (size_t i = 0; i < w->round.n; i++)
+        say_seat(h, i, j);
+    buf_adds(j, "]}");
+}
+
+void witness_metrics(const struct hub *h, struct buf *t)
+{
+    const struct witness *w = h->witness;
+    uint64_t refused = 0, lies = 0;
+    buf_addf(t, "# TYPE tsunagi_witnesses gauge\ntsunagi_witnesses %zu\n",
+             witness_count(h));
+    if (w == NULL)
+        return;
+    for (size_t i = 0; i < w->round.n; i++) {
+        refused += w->seat[i].refused;
+        lies += w->seat[i].lies;
+    }
+    buf_addf(t,
+             "# TYPE tsunagi_witnesses_open gauge\n"
+             "tsunagi_witnesses_open %d\n"
+             "# TYPE tsunagi_log_cosigned gauge\n"
+             "tsunagi_log_cosigned %" PRIu64 "\n"
+             "# TYPE tsunagi_normal_stopped gauge\n"
+             "tsunagi_normal_stopped %d\n"
+             "# TYPE tsunagi_witness_refused_total counter\n"
+             "tsunagi_witness_refused_total %" PRIu64 "\n"
+             "# TYPE tsunagi_witness_lies_total counter\n"
+             "tsunagi_witness_lies_total %" PRIu64 "\n",
+             __builtin_popcountll(w->open), w->round.cosigned,
+             witness_stops_normal(h) ? 1 : 0, refused, lies);
+}
