@@ -399,6 +399,7 @@ static const struct {
     {"policy-file", ask_policy_file, 0},
     {"explain", ask_explain, PB__LEAF_KIND__READ},
     {"replay", ask_replay, PB__LEAF_KIND__READ},
+    {"report", ask_report_control, 0}, /* leafs itself */
     {"reload", ask_reload, 0}, /* leaves what changed */
     {"backup", ask_backup, PB__LEAF_KIND__ADMIN},
     {"metrics", ask_metrics, 0},
@@ -462,6 +463,7 @@ static const struct {
     {"lease", ask_lease, false},
     {"read", ask_read, true},
     {"preview", ask_preview, true},
+    {"report", ask_report, true},
 };
 
 /* Who had the local socket asked this: by its digest, found or not. */

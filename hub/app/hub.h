@@ -360,6 +360,14 @@ enum err ask_lease(struct hub *h, const struct node *who, const Pb__Ask *a,
 enum err ask_read(struct hub *h, const struct node *who, const Pb__Ask *a,
                   struct buf *json) MUST_CHECK;
 
+/* ---- report.c, provisions.c: who has seen what ---- */
+/* A person's report, by pages, for the agency they asked; and the same for an
+ * agency that the command line names. */
+enum err ask_report(struct hub *h, const struct node *who, const Pb__Ask *a,
+                    struct buf *json) MUST_CHECK;
+enum err ask_report_control(struct hub *h, const Pb__Ask *a,
+                            struct buf *json) MUST_CHECK;
+
 /* ---- ask.c, reload.c ---- */
 /* Answers the command line; nothing personal leaves by this door. */
 void ask_control(struct hub *h, const struct frame *f);

@@ -51,6 +51,8 @@ const char *policy_label_en(const struct policy *p, const char *code);
 uint64_t policy_ceiling(const struct policy *p, const char *role);
 /* Classes that are about third persons: their own consent counts for them. */
 uint64_t policy_third(const struct policy *p);
+/* Classes that go along with whatever else passes. */
+uint64_t policy_companions(const struct policy *p);
 /* What a role may open by break-glass; 0: it may not. */
 uint64_t policy_glass_ceiling(const struct policy *p, const char *role);
 bool policy_glass_reason(const struct policy *p, const char *reason);

@@ -61,6 +61,11 @@ uint64_t policy_third(const struct policy *p)
     return p->third;
 }
 
+uint64_t policy_companions(const struct policy *p)
+{
+    return p->companions;
+}
+
 uint64_t policy_glass_ceiling(const struct policy *p, const char *role)
 {
     const struct symbol *s = policy_symbol(p, SYMBOL_ROLE, role);
