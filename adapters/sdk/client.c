@@ -153,7 +153,7 @@ static bool needs_hub(const char *what)
 {
     return strcmp(what, "send") == 0 || strcmp(what, "show") == 0 ||
            strcmp(what, "inbox") == 0 || strcmp(what, "preview") == 0 ||
-           strncmp(what, "hub:", 4) == 0;
+           strcmp(what, "report") == 0 || strncmp(what, "hub:", 4) == 0;
 }
 
 static enum err in_process(const char *config_path, const char *what,

@@ -7,6 +7,7 @@
 #include "adapters/sdk/control.h"
 #include "adapters/sdk/ops.h"
 #include "adapters/sdk/preview.h"
+#include "adapters/sdk/report.h"
 #include "adapters/sdk/show.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -282,6 +283,17 @@ static enum err ask_preview(struct control *c, const struct question *q)
     return e;
 }
 
+static enum err ask_report(struct control *c, const struct question *q)
+{
+    struct report_question w;
+    struct node_answer a = {ERR_OK, NULL};
+    enum err e = report_ask(c->host, q->arg, q->n, &w);
+    if (e == ERR_OK)
+        return put_question(c, &w.ask, (struct id){{0}}, q);
+    e = op_done(&a, e);
+    return e == ERR_OK ? reply(c, q->from, q->tag, &a) : e;
+}
+
 static enum err answer(struct control *c, const Pb__Ask *m,
                        const struct question *q)
 {
@@ -293,6 +305,8 @@ static enum err answer(struct control *c, const Pb__Ask *m,
         return ask_show(c, q);
     if (strcmp(what, "preview") == 0)
         return ask_preview(c, q);
+    if (strcmp(what, "report") == 0)
+        return ask_report(c, q);
     if (strncmp(what, "hub:", 4) == 0)
         return ask_hub(c, what + 4, q);
     enum err e = op_run(c->host, what, q->arg, q->n, &a);

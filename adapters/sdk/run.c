@@ -13,6 +13,7 @@
 #include "adapters/sdk/draft.h"
 #include "adapters/sdk/ops.h"
 #include "adapters/sdk/preview.h"
+#include "adapters/sdk/report.h"
 #include "adapters/sdk/show.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -596,6 +597,15 @@ static enum err do_preview(struct node_session *s, const struct node_arg *args,
     return e;
 }
 
+static enum err do_report(struct node_session *s, const struct node_arg *args,
+                          size_t n, uint64_t until, struct node_answer *a)
+{
+    struct report_question q;
+    struct hub_wait w = {.host = &s->host, .a = a};
+    enum err e = report_ask(&s->host, args, n, &q);
+    return e == ERR_OK ? await_hub(s, &q.ask, &w, until) : op_done(a, e);
+}
+
 /* Unread things need a lease; a session just opened has none yet. */
 static enum err do_inbox(struct node_session *s, const struct node_arg *args,
                          size_t n, uint64_t until, struct node_answer *a)
@@ -623,6 +633,8 @@ enum err node_do(struct node_session *s, const char *what,
         e = do_show(s, args, n, until, a);
     else if (strcmp(what, "preview") == 0)
         e = do_preview(s, args, n, until, a);
+    else if (strcmp(what, "report") == 0)
+        e = do_report(s, args, n, until, a);
     else if (strcmp(what, "inbox") == 0)
         e = do_inbox(s, args, n, sooner(until, clock_boot_ms() + LEASE_WAIT_MS),
                      a);

@@ -76,6 +76,8 @@ void node_answer_fini(struct node_answer *a);
  *   preview   json: what would pass, and nothing is sent or kept. Answered by
  *             the hub: {"recipient":[{"agency","purpose","released",...}]}
  *   submit    json: stored only; {"event_id","kept":true}
+ *   report    person | person_token | order, [actor], identity_checked; a page
+ *             of who has seen the person's data, from the hub (report.h)
  *   inbox     [after], [limit], [all]: {"deliveries":[{"seq","delivery_id",
  *             "state","withdrawn","recalled",...as tsunagi_delivery_json}]}.
  *             What is recalled, and without a lease what is unread, has no
