@@ -143,13 +143,13 @@ enum err glass_apply(struct hub *h, struct id person, const struct event *e,
     return err;
 }
 
-enum err glass_remember(struct hub *h, const struct facts *f,
+enum err glass_remember(struct hub *h, struct id person, const struct facts *f,
                         const struct effects *fx)
 {
     bool said =
         fx->glass_change == GLASS_OPEN || fx->glass_change == GLASS_EXTEND;
     return !said ? ERR_OK
-                 : store_glass_text_add(h->store, fx->glass.agency,
+                 : store_glass_text_add(h->store, person, fx->glass.agency,
                                         fx->glass.actor, f->actor->now);
 }
 

@@ -334,7 +334,7 @@ enum err glass_apply(struct hub *h, struct id person, const struct event *e,
                      const char *node, uint64_t cites,
                      struct effects *fx) MUST_CHECK;
 /* Keeps the hash of the text that was given, once all of it stands. */
-enum err glass_remember(struct hub *h, const struct facts *f,
+enum err glass_remember(struct hub *h, struct id person, const struct facts *f,
                         const struct effects *fx) MUST_CHECK;
 /* The body of a BREAK_GLASS_NOTICE; borrows g, lives in n. */
 struct glass_notice {

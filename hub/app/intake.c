@@ -13,9 +13,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define OLDEST_MS (14 * DAY_MS) /* what a spool may still hold */
-#define NEWEST_MS (5ULL * 60000)     /* a clock may be ahead so far */
-#define RETRY_MS 1000                /* after too many */
+#define OLDEST_MS (14 * DAY_MS)  /* what a spool may still hold */
+#define NEWEST_MS (5ULL * 60000) /* a clock may be ahead so far */
+#define RETRY_MS 1000            /* after too many */
 
 /* ---- checks that need no facts ---- */
 
@@ -70,7 +70,7 @@ static enum err decide(struct hub *h, struct arrival *a)
     if (h->fx.refuse != ERR_OK)
         return h->fx.refuse;
     e = arrival_apply(h, a);
-    return e != ERR_OK ? e : glass_remember(h, &f, &h->fx);
+    return e != ERR_OK ? e : glass_remember(h, a->known.person, &f, &h->fx);
 }
 
 static enum err note_seq(struct hub *h, const struct arrival *a)

@@ -133,13 +133,13 @@ enum err store_glass_actor(struct store *s, const char *agency,
     return sql_done(s, q);
 }
 
-enum err store_glass_text_add(struct store *s, const char *agency,
-                              const uint8_t actor[ID_BYTES],
+enum err store_glass_text_add(struct store *s, struct id person,
+                              const char *agency, const uint8_t actor[ID_BYTES],
                               const uint8_t text[GLASS_TEXT_BYTES])
 {
     enum err e = sql_run(s, SQL_GLASS_TEXT_PUT,
                          WITH(v_text(agency), v_blob(actor, ID_BYTES),
-                              v_blob(text, GLASS_TEXT_BYTES)));
+                              v_blob(text, GLASS_TEXT_BYTES), v_id(&person)));
     return e != ERR_OK ? e
                        : sql_run(s, SQL_GLASS_TEXT_DROP,
                                  WITH(v_text(agency), v_blob(actor, ID_BYTES),

@@ -185,6 +185,15 @@ struct hash log_last(const struct store *s);    /* hash of the last leaf */
 void log_drop(struct store *s, size_t keep);    /* pending beyond keep */
 void log_free(struct store *s);
 
+/* ---- erase.c ---- */
+/* Every table of the schema, and what an erasure does to a person's rows. */
+struct erase_table {
+    const char *name;
+    enum { ERASE_NOT_THEIRS, ERASE_CLEARED, ERASE_DELETED } what;
+};
+extern const struct erase_table ERASE_TABLES[];
+extern const size_t ERASE_TABLE_COUNT;
+
 /* ---- deliveries.c ---- */
 enum err delivery_row(struct store *s, int64_t id,
                       struct delivery *out) MUST_CHECK;

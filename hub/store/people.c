@@ -72,6 +72,7 @@ enum err store_person(struct store *s, struct id person,
     struct places *p = &out->places;
     out->generation = col_int(s, q, 0);
     out->address_protected = col_int(s, q, 1) != 0;
+    out->erased = col_int(s, q, 6) != 0;
     col_text(s, q, 2, p->resident, sizeof(p->resident));
     col_text(s, q, 3, p->present, sizeof(p->present));
     col_text(s, q, 4, p->shikyu, sizeof(p->shikyu));
@@ -128,6 +129,7 @@ enum err store_person_handles(struct store *s, struct id person,
         e = grow((void **)out, *n, &cap, sizeof(**out));
         if (e != ERR_OK)
             break;
+        (*out)[*n].quarter = col_int(s, q, 0);
         col_bytes(s, q, 1, (*out)[(*n)++].b, 16);
         e = sql_next(s, q, &more);
     }

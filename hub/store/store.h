@@ -97,6 +97,7 @@ enum err store_person_handle(struct store *s, struct id person, uint64_t now_ms,
  * array, free with free()). An unknown person has none. */
 struct handle {
     uint8_t b[16];
+    uint64_t quarter;
 };
 enum err store_person_handles(struct store *s, struct id person,
                               struct handle **out, size_t *n) MUST_CHECK;
@@ -105,6 +106,7 @@ enum err store_person_handles(struct store *s, struct id person,
 struct person_facts {
     struct places places;
     bool address_protected;
+    bool erased; /* an erasure was ordered: nothing passes any more */
     uint64_t generation;
 };
 enum err store_person(struct store *s, struct id person,
@@ -320,9 +322,10 @@ enum err store_glass_each(struct store *s,
 enum err store_glass_actor(struct store *s, const char *agency,
                            const uint8_t actor[ID_BYTES], uint64_t now_ms,
                            struct glass_actor *out) MUST_CHECK;
-/* Remembers a text and forgets all but the newest GLASS_TEXTS. */
-enum err store_glass_text_add(struct store *s, const char *agency,
-                              const uint8_t actor[ID_BYTES],
+/* Remembers a text written about a person, and forgets all but the newest
+ * GLASS_TEXTS. */
+enum err store_glass_text_add(struct store *s, struct id person,
+                              const char *agency, const uint8_t actor[ID_BYTES],
                               const uint8_t text[GLASS_TEXT_BYTES]) MUST_CHECK;
 struct store_glass_counts {
     uint64_t opened, open, reviewed, not_justified, overdue;
@@ -374,6 +377,135 @@ struct delay {
 enum err store_delay_put(struct store *s, const struct delay *d) MUST_CHECK;
 enum err store_delay_get(struct store *s, uint64_t leaf, struct delay *out,
                          bool *found) MUST_CHECK;
+
+/* ---- orders: whom they are about, and which were taken ---- */
+/* A reference to a person for an order that is to be signed; it is forgotten
+ * after ORDER_OLDEST_MS. */
+enum err store_subject_new(struct store *s, struct id person, uint64_t now_ms,
+                           uint8_t subject[ID_BYTES]) MUST_CHECK;
+enum err store_subject_find(struct store *s, const uint8_t subject[ID_BYTES],
+                            uint64_t now_ms, bool *found,
+                            struct id *person) MUST_CHECK;
+enum order_state { ORDER_TAKEN, ORDER_BEGUN, ORDER_OVER };
+struct taken_order {
+    struct id order;
+    enum order_kind kind;
+    enum order_state state;
+    struct id person; /* zero once it is over */
+    uint64_t leaf, taken_ms, done_ms;
+    uint64_t epoch;    /* of the key-encryption key, of an erasure done */
+    int32_t until_day; /* of a hold */
+    bool urgent;       /* of an erasure */
+    struct buf note;   /* owned: taken_order_fini */
+};
+void taken_order_fini(struct taken_order *o);
+/* ERR_CONFLICT: taken before. */
+enum err store_order_put(struct store *s,
+                         const struct taken_order *o) MUST_CHECK;
+enum err store_order_get(struct store *s, struct id order,
+                         struct taken_order *out) MUST_CHECK;
+/* The next by its id; *found false at the end. */
+enum err store_order_next(struct store *s, struct id after,
+                          struct taken_order *out, bool *found) MUST_CHECK;
+/* The last day of the holds on a person that act on a day; 0: none. */
+enum err store_hold(struct store *s, struct id person, int32_t today,
+                    int32_t *until_day) MUST_CHECK;
+enum err store_holds_lift(struct store *s, struct id person,
+                          uint64_t now_ms) MUST_CHECK;
+/* Ends those whose last day is past. */
+enum err store_holds_end(struct store *s, int32_t today,
+                         uint64_t now_ms) MUST_CHECK;
+
+/* ---- erasure (store/erase.c says what becomes of each table) ---- */
+/* From here on nobody can name the person: tokens of the person and of the
+ * person's cases are gone, deadlines too, and person_facts says erased. */
+enum err store_person_deny(struct store *s, struct id person) MUST_CHECK;
+/* How many break-glass openings of a person are open or wait for a review. */
+enum err store_glass_busy(struct store *s, struct id person, uint64_t now_ms,
+                          uint64_t *n) MUST_CHECK;
+/* Tokens of a person and of the person's cases, by agency, and with no token
+ * (NULL) every agency that something was sent to. No callback may use the
+ * store. */
+enum err store_holdings(struct store *s, struct id person,
+                        enum err (*each)(void *ctx, const char *agency,
+                                         enum token_kind kind,
+                                         const uint8_t *token),
+                        void *ctx) MUST_CHECK;
+/* The next delivery of a person with an id > after; looks at no more than some
+ * thousand rows: id 0 when there is none among them, and *at is how far it
+ * got; *end: there are no more rows. */
+enum err store_delivery_of_person(struct store *s, struct id person,
+                                  int64_t after, struct delivery *out,
+                                  int64_t *at, bool *end) MUST_CHECK;
+
+struct holder {
+    char agency[AGENCY_MAX], node[NODE_MAX]; /* node "": it has none */
+    unsigned outcome;                        /* Pb__RecallOutcome; 0: none */
+    uint64_t handed_over, answered_ms, leaf;
+};
+enum err store_holder_put(struct store *s, struct id order, const char *agency,
+                          const char *node, struct slice sealed) MUST_CHECK;
+/* The next order with an id > after that a node has not answered. */
+enum err store_holder_open(struct store *s, const char *node, struct id after,
+                           struct id *order, struct buf *sealed,
+                           bool *found) MUST_CHECK;
+enum err store_holder_get(struct store *s, struct id order, const char *node,
+                          struct holder *out) MUST_CHECK;
+/* The first answer stays: ERR_NOT_FOUND. */
+enum err store_holder_answer(struct store *s, struct id order,
+                             const struct holder *answer) MUST_CHECK;
+/* The next after *h by agency and node, which it becomes. */
+enum err store_holder_next(struct store *s, struct id order, struct holder *h,
+                           bool *found) MUST_CHECK;
+/* How many have not answered, of all orders. */
+enum err store_holders_open(struct store *s, uint64_t *n) MUST_CHECK;
+
+/* What the next night destroys besides: the key of a quarter that is over, of
+ * which no payload is left. */
+enum err store_erase_due(struct store *s, struct id person,
+                         uint64_t quarter) MUST_CHECK;
+/* An erasure that may begin: its recalls are written, nothing holds it. */
+enum err store_erase_ready(struct store *s, int32_t today, bool urgent_only,
+                           struct id *order, struct id *person,
+                           bool *found) MUST_CHECK;
+enum err store_erase_begin(struct store *s, struct id order) MUST_CHECK;
+/* A key, or a handle without one (quarter ERASE_NO_KEY), that is on its way
+ * out. order zero: it ran out. */
+#define ERASE_NO_KEY UINT64_MAX
+struct erase_key {
+    int64_t id;
+    struct id person, order;
+    uint64_t quarter, begin_leaf;
+};
+enum err store_erase_key_add(struct store *s,
+                             const struct erase_key *k) MUST_CHECK;
+/* One that is due and not begun; then it is, with its leaf. */
+enum err store_erase_key_due(struct store *s, int32_t today,
+                             struct erase_key *out, bool *found) MUST_CHECK;
+enum err store_erase_key_begun(struct store *s, int64_t id,
+                               uint64_t leaf) MUST_CHECK;
+/* The next begun with an id > after; and any of them, by chance. */
+enum err store_erase_key_next(struct store *s, int64_t after,
+                              struct erase_key *out, bool *found) MUST_CHECK;
+enum err store_erase_key_any(struct store *s, struct erase_key *out,
+                             bool *found) MUST_CHECK;
+enum err store_erase_key_done(struct store *s, const struct erase_key *k,
+                              uint64_t done_leaf) MUST_CHECK;
+/* Empties the events, then the deliveries of all whose erasure has begun: a
+ * slice of rows after *at, which it moves on. */
+enum err store_erase_events(struct store *s, int64_t *at, bool *end) MUST_CHECK;
+enum err store_erase_deliveries(struct store *s, int64_t *at,
+                                bool *end) MUST_CHECK;
+/* Everything else of theirs. */
+enum err store_erase_people(struct store *s) MUST_CHECK;
+/* Moves the WAL into the database and empties it. Outside a transaction. */
+enum err store_erase_settle(struct store *s) MUST_CHECK;
+/* The erasures that have begun are over. */
+enum err store_erase_over(struct store *s, uint64_t now_ms,
+                          uint64_t epoch) MUST_CHECK;
+/* Leaves of an order, by number: the next after *begin, which it becomes. */
+enum err store_erase_leaf(struct store *s, struct id order, uint64_t *begin,
+                          uint64_t *done, bool *found) MUST_CHECK;
 
 /* ---- small things ---- */
 /* Named values of the hub itself (registry digest last leafed ...). */

@@ -43,7 +43,8 @@ CREATE TABLE person (
   resident TEXT NOT NULL DEFAULT '',  -- places by five digits, '' not known
   present TEXT NOT NULL DEFAULT '',
   shikyu TEXT NOT NULL DEFAULT '',
-  plan TEXT NOT NULL DEFAULT ''
+  plan TEXT NOT NULL DEFAULT '',
+  erased INTEGER NOT NULL DEFAULT 0 -- ordered: nothing is decided for it any more
 ) STRICT, WITHOUT ROWID;
 -- What an agency calls a person (kind 0) or a case (kind 1). Two agencies
 -- never share a token, so they cannot join their records.
@@ -218,11 +219,11 @@ CREATE TABLE policy_pack (
   pack BLOB NOT NULL                -- manifest and files (core/manifest.h)
 ) STRICT;
 -- Break-glass: one row per opening, kept for good. actor: the agency's handle of
--- its staff. The free text is in the event, sealed.
+-- its staff. The free text is in the event, sealed. person: NULL once erased.
 CREATE TABLE glass (
   id INTEGER PRIMARY KEY,
   ref BLOB NOT NULL UNIQUE CHECK (length(ref) = 16),
-  person BLOB NOT NULL REFERENCES person,
+  person BLOB REFERENCES person,
   agency TEXT NOT NULL,
   role TEXT NOT NULL,
   actor BLOB NOT NULL CHECK (length(actor) = 16),
@@ -244,9 +245,65 @@ CREATE TABLE glass_text (
   id INTEGER PRIMARY KEY,
   agency TEXT NOT NULL,
   actor BLOB NOT NULL CHECK (length(actor) = 16),
-  text BLOB NOT NULL CHECK (length(text) = 16)
+  text BLOB NOT NULL CHECK (length(text) = 16),
+  person BLOB NOT NULL CHECK (length(person) = 16) -- with whom the hash goes
 ) STRICT;
 CREATE INDEX glass_text_actor ON glass_text (agency, actor);
+
+-- Whom an order that is still to be signed is about: orders name nobody. person
+-- is sealed under the hub's key; a row is dropped after 30 days.
+CREATE TABLE order_subject (
+  subject BLOB NOT NULL PRIMARY KEY CHECK (length(subject) = 16),
+  made_ms INTEGER NOT NULL,
+  sealed BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+-- Orders taken: erase, hold, lift, delay. state (store.h) 0 taken, 1 being
+-- carried out, 2 over; then person is NULL.
+CREATE TABLE taken_order (
+  order_id BLOB NOT NULL PRIMARY KEY CHECK (length(order_id) = 16),
+  kind INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  person BLOB CHECK (length(person) = 16),
+  leaf INTEGER NOT NULL,            -- ADMIN
+  taken_ms INTEGER NOT NULL,
+  done_ms INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,           -- of the key-encryption key, when over
+  until_day INTEGER NOT NULL,       -- of a hold
+  urgent INTEGER NOT NULL,
+  note BLOB NOT NULL                -- as it was signed
+) STRICT, WITHOUT ROWID;
+-- What a night destroys: keys of a person, of one quarter (of an erasure, or
+-- run out). begin_leaf 0: nothing has been done yet.
+CREATE TABLE erase_key (
+  id INTEGER PRIMARY KEY,
+  person BLOB NOT NULL CHECK (length(person) = 16),
+  quarter INTEGER NOT NULL,         -- of the key; -1: a handle without a key
+  order_id BLOB CHECK (length(order_id) = 16), -- NULL: run out
+  begin_leaf INTEGER NOT NULL
+) STRICT;
+CREATE INDEX erase_key_of ON erase_key (person, quarter);
+-- What was destroyed on an order, for its certificate.
+CREATE TABLE erase_leaf (
+  order_id BLOB NOT NULL CHECK (length(order_id) = 16),
+  begin_leaf INTEGER NOT NULL,
+  done_leaf INTEGER NOT NULL,
+  PRIMARY KEY (order_id, begin_leaf)
+) STRICT, WITHOUT ROWID;
+-- Who held something of a person that was erased, and what became of it there.
+-- sealed: the order with the agency's own tokens, for that node's key alone;
+-- empty once answered. node '': the agency has none.
+CREATE TABLE erase_holder (
+  order_id BLOB NOT NULL CHECK (length(order_id) = 16),
+  agency TEXT NOT NULL,
+  node TEXT NOT NULL,
+  sealed BLOB NOT NULL,
+  outcome INTEGER NOT NULL,         -- 0: not answered
+  handed_over INTEGER NOT NULL,
+  answered_ms INTEGER NOT NULL,
+  leaf INTEGER NOT NULL,            -- its answer
+  PRIMARY KEY (order_id, agency, node)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX erase_holder_open ON erase_holder (node) WHERE outcome = 0;
 
 CREATE TABLE log_leaf (idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL) STRICT;
 CREATE TRIGGER log_leaf_no_update BEFORE UPDATE ON log_leaf

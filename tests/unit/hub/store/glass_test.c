@@ -96,7 +96,7 @@ static void five_texts_are_remembered_the_newest_first(void **state)
     ok(store_begin(w->s));
     for (uint8_t i = 1; i <= 7; i++) {
         uint8_t text[GLASS_TEXT_BYTES] = {i};
-        ok(store_glass_text_add(w->s, "OW-B1-49", who, text));
+        ok(store_glass_text_add(w->s, id_random(), "OW-B1-49", who, text));
     }
     ok(store_commit(w->s));
     world_reopen(w);
