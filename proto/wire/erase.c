@@ -68,8 +68,7 @@ static enum err check(const Pb__EraseOrder *o)
 {
     return o->order.len == ERASE_ORDER_BYTES &&
                    all_ids(o->person_token, o->n_person_token) &&
-                   all_ids(o->case_token, o->n_case_token) &&
-                   all_ids(o->delivery_id, o->n_delivery_id)
+                   all_ids(o->case_token, o->n_case_token)
                ? ERR_OK
                : ERR_PB_MALFORMED;
 }

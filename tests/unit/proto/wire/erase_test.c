@@ -32,8 +32,8 @@ static Pb__EraseOrder an_order(ProtobufCBinaryData list[3])
     o.leaf = 7;
     o.n_person_token = 1;
     o.person_token = &list[1];
-    o.n_delivery_id = 2;
-    o.delivery_id = &list[1];
+    o.n_case_token = 2;
+    o.case_token = &list[1];
     return o;
 }
 
@@ -57,7 +57,7 @@ static void the_node_it_is_for_opens_it(void **state)
     const Pb__EraseOrder *o = (Pb__EraseOrder *)m;
     assert_int_equal(o->leaf, 7);
     assert_memory_equal(o->person_token[0].data, id[1], ERASE_ORDER_BYTES);
-    assert_int_equal(o->n_delivery_id, 2);
+    assert_int_equal(o->n_case_token, 2);
     unpack_free(&m);
     buf_fini(&sealed);
 }
