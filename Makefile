@@ -87,7 +87,7 @@ GEN_H := $(PROTO:proto/%.proto=$B/gen/%.pb-c.h) $B/gen/event_types.h
 $B/gen/schema_%.h: hub/store/schema/%.sql
 	@mkdir -p $(@D)
 	sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $< > $@
-$B/hub/store/open.o: $B/gen/schema_0001.h
+$B/hub/store/open.o: $B/gen/schema_0001.h $B/gen/schema_keyring_0001.h
 .SECONDARY:
 
 GEN_CFLAGS := $(filter-out -Wmissing-prototypes -Wcast-qual -Wundef -Wshadow,$(ALL_CFLAGS))

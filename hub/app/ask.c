@@ -316,14 +316,6 @@ static enum err ask_reload(struct hub *h, const Pb__Ask *a, struct buf *j)
     return e;
 }
 
-static enum err ask_backup(struct hub *h, const Pb__Ask *a, struct buf *j)
-{
-    enum err e = store_backup(h->store, ask_argument(a, "path"));
-    if (e == ERR_OK)
-        buf_adds(j, "{\"schema\":\"tsunagi.backup/1\"}");
-    return e;
-}
-
 static enum err ask_stop(struct hub *h, const Pb__Ask *a, struct buf *j)
 {
     (void)a;

@@ -64,6 +64,7 @@ struct hub {
     uint64_t started_ms, now_ms, boot_ms;
     bool clock_ok;
     bool open;       /* a transaction is open */
+    bool older_keyring; /* started to accept one */
     enum err broken; /* a storage fault: stop acknowledging, exit 75 (I-17) */
     enum err alarm;  /* a witness has proof against this log: exit 78 (I-15) */
     uint64_t hub_seq[LANE_COUNT];
@@ -421,6 +422,9 @@ void ask_add_text(struct buf *json, const char *key, const char *text);
 void ask_add_time(struct buf *json, const char *key, uint64_t ms);
 /* Whether json says why something was refused: it goes with the code. */
 bool ask_says_why(const struct buf *json);
+/* backup.c */
+enum err ask_backup(struct hub *h, const Pb__Ask *a,
+                    struct buf *json) MUST_CHECK;
 enum err ask_policy_activate(struct hub *h, const Pb__Ask *a,
                              struct buf *json) MUST_CHECK;
 enum err ask_policy_status(struct hub *h, const Pb__Ask *a,

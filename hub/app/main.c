@@ -66,9 +66,13 @@ static void notify(const char *state)
 static void usage(FILE *out)
 {
     fputs("tsunagid - the Tsunagi hub\n"
-          "usage: tsunagid [-c FILE] [--check] [--help] [--version]\n"
+          "usage: tsunagid [-c FILE] [--check] [--older-keyring] [--help] "
+          "[--version]\n"
           "  -c FILE    configuration (/etc/tsunagi/hub.conf)\n"
           "  --check    read the configuration, say what is wrong, and exit\n"
+          "  --older-keyring  start once with a keyring older than the store; "
+          "what\n"
+          "             was sealed under newer keys is lost\n"
           "SIGTERM stops it, SIGHUP reads registry and policy again.\n"
           "See tsunagid(8), hub.conf(5).\n",
           out);
@@ -128,10 +132,11 @@ static int run(struct hub *h)
     return refused ? EXIT_REFUSED : 0;
 }
 
-static int start(const char *path, bool check)
+static int start(const char *path, bool check, bool older_keyring)
 {
     static struct hub hub; /* large; one for the life of the process */
     struct buf why = {0};
+    hub.older_keyring = older_keyring;
     if (conf_load(path, HUB_CONFIG, &hub.config, stderr) != ERR_OK)
         return EXIT_CONFIG;
     if (check) {
@@ -159,16 +164,19 @@ int main(int argc, char **argv)
         {"check", no_argument, NULL, 'k'},
         {"config", required_argument, NULL, 'c'},
         {"help", no_argument, NULL, 'h'},
+        {"older-keyring", no_argument, NULL, 'o'},
         {"version", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0}};
     const char *path = "/etc/tsunagi/hub.conf";
-    bool check = false;
+    bool check = false, older_keyring = false;
     int o;
     while ((o = getopt_long(argc, argv, "c:", LONG, NULL)) != -1) {
         if (o == 'c') {
             path = optarg;
         } else if (o == 'k') {
             check = true;
+        } else if (o == 'o') {
+            older_keyring = true;
         } else if (o == 'h') {
             usage(stdout);
             return 0;
@@ -186,5 +194,5 @@ int main(int argc, char **argv)
     }
     log_open("tsunagid", LOG_NOTE);
     catch_signals();
-    return start(path, check);
+    return start(path, check, older_keyring);
 }

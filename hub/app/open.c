@@ -29,7 +29,9 @@ static enum err open_store(struct hub *h, struct buf *why)
         return ERR_NOMEM;
     struct store_config c = {.dir = h->config.data,
                              .anchor_path = (char *)anchor.p,
-                             .kek_path = h->config.kek};
+                             .keyring_dir = h->config.keyring,
+                             .kek_dir = h->config.kek,
+                             .accept_older_keyring = h->older_keyring};
     enum err e = store_open(&c, &h->store, why);
     buf_fini(&anchor);
     return e;

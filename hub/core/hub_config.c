@@ -8,6 +8,8 @@ const struct conf_item HUB_CONFIG[] = {
     /* clang-format off */
     {"data", CONF_PATH, 1, 4000, AT(data), CONF_REQUIRED, NULL,
      "保管庫のフォルダー", "folder of the store", NULL, 0, NULL},
+    {"keyring", CONF_PATH, 1, 4000, AT(keyring), CONF_REQUIRED, NULL,
+     "包んだ鍵のフォルダー(保管庫の外。なければ作る)", "folder of the wrapped keys (not inside data), made if absent", NULL, 0, NULL},
     {"state", CONF_PATH, 1, 4000, AT(state), CONF_REQUIRED, NULL,
      "末尾の控えと署名の状態のフォルダー(保管庫の外)", "folder of the tail anchor and the signer's state (not inside data)", NULL, 0, NULL},
     {"keys.hub", CONF_PATH, 1, 4000, AT(hub_key), CONF_REQUIRED, NULL,
@@ -15,7 +17,7 @@ const struct conf_item HUB_CONFIG[] = {
     {"keys.log", CONF_PATH, 1, 4000, AT(log_key), CONF_REQUIRED, NULL,
      "監査記録の署名鍵", "key file that signs the log", NULL, 0, NULL},
     {"keys.kek", CONF_PATH, 1, 4000, AT(kek), CONF_REQUIRED, NULL,
-     "保管庫の鍵を包む鍵(なければ作る)", "key-encryption key, made if absent", NULL, 0, NULL},
+     "保管庫の鍵を包む鍵のフォルダー(なければ作る)", "folder of the key-encryption keys, made if absent", NULL, 0, NULL},
     {"registry.agencies", CONF_PATH, 1, 4000, AT(agencies), CONF_REQUIRED | CONF_RELOAD, NULL,
      "機関の表", "table of agencies", NULL, 0, NULL},
     {"registry.municipalities", CONF_PATH, 1, 4000, AT(municipalities), CONF_REQUIRED | CONF_RELOAD, NULL,

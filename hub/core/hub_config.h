@@ -4,8 +4,10 @@
 #include "proto/base/conf.h"
 
 struct hub_config {
-    char *data;                    /* folder of the store */
-    char *hub_key, *log_key, *kek; /* key files, outside `data` */
+    char *data;              /* folder of the store */
+    char *keyring;           /* folder of the wrapped keys, outside `data` */
+    char *kek;               /* folder of what wraps them, outside both */
+    char *hub_key, *log_key; /* key files, outside `data` */
     char *state; /* folder of anchor and signer state, outside `data` */
     char *agencies, *municipalities, *nodes, *policy, *approvers;
     char *urgent, *normal, *control;

@@ -101,8 +101,8 @@ const struct command COMMANDS[] = {
      "効いている値をすべて見る", "show every effective value", cmd_config_show},
     {"config", "reload", "", 0, 0, "config dir json",
      "登録(機関・市町村・接続)を読み直す", "read the registry again", cmd_config_reload},
-    {"backup", "create", "FILE", 1, 1, "config dir json",
-     "保管庫の控えを取る", "copy the store through the hub", cmd_backup_create},
+    {"backup", "create", "FOLDER", 1, 1, "config dir json what",
+     "保管庫(data)か包んだ鍵(keyring)の控えを取る", "copy the store (data) or the wrapped keys (keyring) through the hub", cmd_backup_create},
     {"help", "", "[COMMAND]", 0, 2, "man completion",
      "使い方", "help", cmd_help},
 }; /* clang-format on */

@@ -32,7 +32,8 @@ struct ctl {
     bool json, ja, stream, follow, all, yes, preview, on, off, tsv;
     const char *dir, *config, *node, *agency, *out, *exec, *person, *ref,
         *purpose, *vkey, *older, *roles, *case_key, *to, *key, *origin,
-        *not_before, *day, *actor, *token, *reason, *step_up;
+        *not_before, *day, *actor, *token, *reason, *step_up,
+        *what;
     struct consent_options consent;
     char person_number[128];
     long long timeout_ms, limit, number, minutes;

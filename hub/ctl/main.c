@@ -73,6 +73,7 @@ static const struct opt {
     {"until", TEXT, AT(consent.until)},
     {"version", VERSION, 0},
     {"vkey", TEXT, AT(vkey)},
+    {"what", TEXT, AT(what)},
     {"yes", FLAG, AT(yes)},
 };
 

@@ -163,8 +163,9 @@ int cmd_backup_create(struct ctl *c)
     }
     if (full == NULL)
         return fail(c, ERR_NOMEM, "");
-    struct node_arg a = {"path", full};
-    int code = view(c, "backup", &a, 1, show_nothing);
+    struct node_arg a[] = {{"path", full},
+                           {"what", c->what != NULL ? c->what : "data"}};
+    int code = view(c, "backup", a, NELEM(a), show_nothing);
     free(full);
     return code;
 }

@@ -70,7 +70,9 @@ static enum err seal_parked(struct store *s, uint64_t row, uint64_t at_ms,
         return ERR_OK;
     parked_aad(row, aad);
     enum err e = keyring_make(s, HUB_ITSELF, at_ms, &key);
-    return e != ERR_OK ? e : seal(key, slice_of(aad, sizeof(aad)), bytes, out);
+    return e != ERR_OK ? e
+                       : seal_padded(key, slice_of(aad, sizeof(aad)), bytes,
+                                     STORE_BLOCK, out);
 }
 
 enum err store_park(struct store *s, const struct parked *p, struct slice bytes)
@@ -115,7 +117,8 @@ static enum err open_parked(struct store *s, const struct parked *p,
     parked_aad((uint64_t)p->id, aad);
     enum err e = keyring_find(s, HUB_ITSELF, p->at_ms, &key);
     return e != ERR_OK ? e
-                       : unseal(key, slice_of(aad, sizeof(aad)), sealed, out);
+                       : unseal_padded(key, slice_of(aad, sizeof(aad)), sealed,
+                                       STORE_BLOCK, out);
 }
 
 enum err store_parked_get(struct store *s, int64_t id, struct parked *out,

@@ -47,19 +47,25 @@ static enum err seal_parts(struct store *s, const struct stored_event *e,
     enum err r = keyring_make(s, e->person, e->accepted_ms, &key);
     if (r != ERR_OK)
         return r;
-    return seal(key, slice_of(aad, sizeof(aad)), buf_slice(&e->parts), out);
+    return seal_padded(key, slice_of(aad, sizeof(aad)), buf_slice(&e->parts),
+                       STORE_BLOCK, out);
 }
 
+/* Nothing there, or its key destroyed: erased, which is no error. */
 static enum err open_parts(struct store *s, struct slice sealed,
                            struct stored_event *e)
 {
     const uint8_t *key;
     uint8_t aad[PARTS_AAD];
     parts_aad(e->event_id, aad);
-    enum err r = keyring_find(s, e->person, e->accepted_ms, &key);
+    enum err r = sealed.n == 0
+                     ? ERR_NOT_FOUND
+                     : keyring_find(s, e->person, e->accepted_ms, &key);
+    e->erased = r == ERR_NOT_FOUND;
     if (r != ERR_OK)
-        return r;
-    return unseal(key, slice_of(aad, sizeof(aad)), sealed, &e->parts);
+        return e->erased ? ERR_OK : r;
+    return unseal_padded(key, slice_of(aad, sizeof(aad)), sealed, STORE_BLOCK,
+                         &e->parts);
 }
 
 enum err store_event_put(struct store *s, struct stored_event *e,
@@ -150,6 +156,11 @@ enum err store_event_find(struct store *s, struct id event_id,
                           struct stored_event *out)
 {
     return get_event(s, SQL_EVENT_FIND, v_id(&event_id), out);
+}
+
+enum err store_event_empty(struct store *s, int64_t seq)
+{
+    return sql_run_one(s, SQL_EVENT_EMPTY, WITH(v_int((uint64_t)seq)));
 }
 
 enum err store_node_seq(struct store *s, const char *node, enum lane lane,

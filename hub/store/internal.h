@@ -17,6 +17,7 @@ enum statement {
 #undef STATEMENT
     STATEMENT_COUNT
 };
+#define SQL_OF_KEYRING SQL_KEYS_BEGIN /* and all after it */
 
 /* The leaves of one transaction, their bytes back to back. */
 struct leaves {
@@ -47,11 +48,12 @@ struct keyring; /* keyring.c */
 #define RANDOM_POOL 1024
 
 struct store {
-    sqlite3 *db;
+    sqlite3 *db;      /* hub.db */
+    sqlite3 *ring_db; /* keyring.db */
     sqlite3_stmt *st[STATEMENT_COUNT];
     bool in_tx, marked, broken;
     bool damaged; /* a column of the row being read has a wrong shape */
-    int wal_pages;
+    int wal_pages, ring_pages;
     uint64_t tidied_ms;
     struct tally now, at_begin, at_mark;
     int64_t last_seq; /* the event put last, and whom it is about */
@@ -105,7 +107,10 @@ static inline struct value v_text(const char *t)
 /* One write; ERR_STATE outside a transaction, ERR_CONFLICT on a key taken. */
 enum err sql_run(struct store *s, enum statement q, const struct value *v,
                  size_t n) MUST_CHECK;
-/* The same, ERR_NOT_FOUND when no row was changed. */
+/* The same in or outside a transaction. */
+enum err sql_execute(struct store *s, enum statement q, const struct value *v,
+                     size_t n) MUST_CHECK;
+/* sql_run, ERR_NOT_FOUND when no row was changed. */
 enum err sql_run_one(struct store *s, enum statement q, const struct value *v,
                      size_t n) MUST_CHECK;
 /* Starts a read. When *found the row's columns may be read, then sql_next or
@@ -132,10 +137,12 @@ struct id col_id(struct store *s, enum statement q, int i);
 void col_text(struct store *s, enum statement q, int i, char *out, size_t cap);
 void col_buf(struct store *s, enum statement q, int i, struct buf *out);
 
-enum err sql_prepare(struct store *s) MUST_CHECK;
+/* Those of hub.db, or of keyring.db. */
+enum err sql_prepare(struct store *s, bool keyring) MUST_CHECK;
 void sql_finalize(struct store *s);
 /* Moves the WAL into the database; truncate also empties it. */
 enum err sql_checkpoint(struct store *s, bool truncate) MUST_CHECK;
+enum err keyring_checkpoint(struct store *s, bool truncate) MUST_CHECK;
 /* Makes *p hold at least one more than n elements of the size. */
 enum err grow(void **p, size_t n, size_t *cap, size_t size) MUST_CHECK;
 
@@ -154,10 +161,15 @@ enum err folder_sync(const char *path) MUST_CHECK;
 enum err write_at(int fd, struct slice s, int64_t at) MUST_CHECK;
 
 /* ---- keyring.c ---- */
-enum err keyring_open(struct store *s, const char *kek_path,
+enum err keyring_open(struct store *s, const struct store_config *c,
                       struct buf *why) MUST_CHECK;
 void keyring_close(struct store *s);
-/* Drops keys in memory: some may belong to a transaction taken back. */
+/* Whether hub.db has seen a keyring: then one must be there. */
+enum err keyring_known(struct store *s, bool *known) MUST_CHECK;
+/* Keys made in this transaction: made durable, or taken back. */
+enum err keyring_commit(struct store *s) MUST_CHECK;
+void keyring_abort(struct store *s);
+/* Drops keys in memory. */
 void keyring_forget(struct store *s);
 /* The key of a person and the quarter of a time, made if there is none. It is
  * valid until the next call. A zero person is the hub. */
@@ -166,8 +178,13 @@ enum err keyring_make(struct store *s, struct id person, uint64_t ms,
 /* The same, ERR_NOT_FOUND when there is none. */
 enum err keyring_find(struct store *s, struct id person, uint64_t ms,
                       const uint8_t **key) MUST_CHECK;
-/* Quarters of Japan's calendar since year 0. */
-uint64_t quarter_of(uint64_t ms);
+/* A person's master key, which outlives quarters, the same two ways. */
+enum err keyring_make_master(struct store *s, struct id person,
+                             const uint8_t **key) MUST_CHECK;
+enum err keyring_find_master(struct store *s, struct id person,
+                             const uint8_t **key) MUST_CHECK;
+/* What is sealed at the hub is padded to this. */
+#define STORE_BLOCK 256
 
 /* ---- anchor.c ---- */
 enum err anchor_open(struct anchor *a, const char *path,

@@ -11,8 +11,10 @@
  *     SIGBUS on a full disk. Every setting is read back.
  *  4. application_id says whose file it is, user_version which migrations
  *     (schema/NNNN.sql, built in) it has had; a newer one is refused.
- *  5. Keys, then the log: its last leaves are hashed again, and the anchor
- *     beside the keys must name a leaf that is there. */
+ *  5. keyring.db, the same way on a connection of its own: data, keyring and
+ *     key-encryption keys lie in three folders, none within another.
+ *  6. The log: its last leaves are hashed again, and the anchor beside the
+ *     keys must name a leaf that is there. */
 #include "hub/store/internal.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -31,10 +33,27 @@
 
 #define APPLICATION_ID 0x54534e31 /* "TSN1" */
 
+#define KEYRING_ID 0x54534b31 /* "TSK1" */
+
 static const char *const MIGRATIONS[] = {
 #include "schema_0001.h"
     ,
 };
+static const char *const KEYRING_MIGRATIONS[] = {
+#include "schema_keyring_0001.h"
+    ,
+};
+/* One of the two databases. */
+struct database {
+    const char *name;
+    long id;
+    const char *const *migrations;
+    size_t versions;
+};
+static const struct database HUB_DB = {"hub.db", APPLICATION_ID, MIGRATIONS,
+                                       NELEM(MIGRATIONS)};
+static const struct database KEYRING_DB = {
+    "keyring.db", KEYRING_ID, KEYRING_MIGRATIONS, NELEM(KEYRING_MIGRATIONS)};
 
 /* What is set, and what must be read back. */
 struct pragma {
@@ -140,17 +159,43 @@ static enum err check_folder(const char *dir, struct buf *why)
     return ERR_OK;
 }
 
-/* Keys and anchor must not be copied, restored or lost with the data. */
+static bool is_within(const char *inner, const char *outer)
+{
+    size_t n = strlen(outer);
+    return strncmp(inner, outer, n) == 0 &&
+           (inner[n] == '/' || inner[n] == '\0');
+}
+
+/* The anchor must not be copied, restored or lost with the data. */
 static enum err check_outside(const char *dir, const char *path,
                               struct buf *why)
 {
     char d[PATH_MAX], f[PATH_MAX];
     if (realpath(dir, d) == NULL || !folder_of(path, f))
         return refuse(why, ERR_STORE_OPEN, "%s: %s", path, strerror(errno));
-    size_t n = strlen(d);
-    if (strncmp(d, f, n) == 0 && (f[n] == '/' || f[n] == '\0'))
+    if (is_within(f, d))
         return refuse(why, ERR_STORE_OPEN, "%s: must lie outside %s", path,
                       dir);
+    return ERR_OK;
+}
+
+static enum err make_folder(const char *dir, struct buf *why)
+{
+    if (mkdir(dir, 0700) == 0 ? folder_sync(dir) != ERR_OK : errno != EEXIST)
+        return refuse(why, ERR_STORE_OPEN, "%s: %s", dir, strerror(errno));
+    return ERR_OK;
+}
+
+/* Two folders of which neither holds the other: whoever copies one must not
+ * take the other with it. */
+static enum err check_apart(const char *one, const char *other, struct buf *why)
+{
+    char a[PATH_MAX], b[PATH_MAX];
+    if (realpath(one, a) == NULL || realpath(other, b) == NULL)
+        return refuse(why, ERR_STORE_OPEN, "%s: %s", other, strerror(errno));
+    if (is_within(a, b) || is_within(b, a))
+        return refuse(why, ERR_STORE_OPEN, "%s and %s: must lie apart", one,
+                      other);
     return ERR_OK;
 }
 
@@ -179,9 +224,9 @@ static enum err prepare_files(const char *db, struct buf *why)
 
 /* ---- the connection ---- */
 
-static enum err no_sqlite(struct store *s, struct buf *why, const char *what)
+static enum err no_sqlite(sqlite3 *db, struct buf *why, const char *what)
 {
-    int code = s->db != NULL ? sqlite3_extended_errcode(s->db) : SQLITE_NOMEM;
+    int code = db != NULL ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
     bool busy = (code & 0xff) == SQLITE_BUSY;
     return refuse(why, ERR_STORE_OPEN, "%s: SQLite error %d%s", what, code,
                   busy ? " (another process has the database open)" : "");
@@ -210,26 +255,25 @@ static bool ask_number(sqlite3 *db, const char *sql, long *out)
     return ok;
 }
 
-static enum err set_pragma(struct store *s, const struct pragma *p,
-                           struct buf *why)
+static enum err set_pragma(sqlite3 *db, const struct pragma *p, struct buf *why)
 {
     char sql[96], got[64];
     snprintf(sql, sizeof(sql), "PRAGMA %s=%s", p->name, p->set);
-    if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return no_sqlite(s, why, p->name);
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return no_sqlite(db, why, p->name);
     snprintf(sql, sizeof(sql), "PRAGMA %s", p->name);
-    if (!ask(s->db, sql, got, sizeof(got)))
-        return no_sqlite(s, why, p->name);
+    if (!ask(db, sql, got, sizeof(got)))
+        return no_sqlite(db, why, p->name);
     if (strcmp(got, p->want) != 0)
         return refuse(why, ERR_STORE_OPEN, "%s is %s, not %s", p->name, got,
                       p->want);
     return ERR_OK;
 }
 
-static int count_wal(void *ctx, sqlite3 *db, const char *name, int pages)
+static int count_wal(void *pages, sqlite3 *db, const char *name, int n)
 {
     (void)db, (void)name;
-    ((struct store *)ctx)->wal_pages = pages;
+    *(int *)pages = n;
     return SQLITE_OK;
 }
 
@@ -254,56 +298,73 @@ static bool configure(sqlite3 *db)
     return true;
 }
 
-static enum err connect_db(struct store *s, const char *path, struct buf *why)
+/* *pages follows the WAL; it must live as long as the connection. */
+static enum err connect_db(const char *path, sqlite3 **db, int *pages,
+                           struct buf *why)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
                 SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
-    if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK ||
-        !configure(s->db))
-        return no_sqlite(s, why, path);
+    if (sqlite3_open_v2(path, db, flags, NULL) != SQLITE_OK || !configure(*db))
+        return no_sqlite(*db, why, path);
     for (size_t i = 0; i < NELEM(PRAGMAS); i++) {
-        enum err e = set_pragma(s, &PRAGMAS[i], why);
+        enum err e = set_pragma(*db, &PRAGMAS[i], why);
         if (e != ERR_OK)
             return e;
     }
     /* replaces SQLite's own checkpoints: store_commit and store_tidy do them */
-    sqlite3_wal_hook(s->db, count_wal, s);
+    sqlite3_wal_hook(*db, count_wal, pages);
     return ERR_OK;
 }
 
 /* ---- whose file, which version ---- */
 
-static enum err migrate(struct store *s, long from, struct buf *why)
+static enum err migrate(sqlite3 *db, const struct database *d, long from,
+                        struct buf *why)
 {
-    for (size_t v = (size_t)from; v < NELEM(MIGRATIONS); v++) {
+    for (size_t v = (size_t)from; v < d->versions; v++) {
         char end[96];
         snprintf(end, sizeof(end),
-                 "PRAGMA application_id=%d; PRAGMA user_version=%zu; COMMIT",
-                 APPLICATION_ID, v + 1);
-        if (sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) ||
-            sqlite3_exec(s->db, MIGRATIONS[v], NULL, NULL, NULL) ||
-            sqlite3_exec(s->db, end, NULL, NULL, NULL))
-            return no_sqlite(s, why, "migration");
-        log_note("store: schema version=%zu", v + 1);
+                 "PRAGMA application_id=%ld; PRAGMA user_version=%zu; COMMIT",
+                 d->id, v + 1);
+        if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) ||
+            sqlite3_exec(db, d->migrations[v], NULL, NULL, NULL) ||
+            sqlite3_exec(db, end, NULL, NULL, NULL))
+            return no_sqlite(db, why, "migration");
+        log_note("store: %s schema version=%zu", d->name, v + 1);
     }
     return ERR_OK;
 }
 
-static enum err check_version(struct store *s, struct buf *why)
+static enum err check_version(sqlite3 *db, const struct database *d,
+                              struct buf *why)
 {
     long id, version, tables;
-    if (!ask_number(s->db, "PRAGMA application_id", &id) ||
-        !ask_number(s->db, "PRAGMA user_version", &version) ||
-        !ask_number(s->db, "SELECT count(*) FROM sqlite_schema", &tables))
-        return no_sqlite(s, why, "hub.db");
+    if (!ask_number(db, "PRAGMA application_id", &id) ||
+        !ask_number(db, "PRAGMA user_version", &version) ||
+        !ask_number(db, "SELECT count(*) FROM sqlite_schema", &tables))
+        return no_sqlite(db, why, d->name);
     bool empty = id == 0 && version == 0 && tables == 0;
-    if (!empty && id != APPLICATION_ID)
-        return refuse(why, ERR_STORE_OPEN, "hub.db: not a database of ours");
-    if (version < 0 || version > (long)NELEM(MIGRATIONS))
+    if (!empty && id != d->id)
+        return refuse(why, ERR_STORE_OPEN, "%s: not a database of ours",
+                      d->name);
+    if (version < 0 || version > (long)d->versions)
         return refuse(why, ERR_STORE_OPEN,
-                      "hub.db: schema version %ld is newer than this program",
-                      version);
-    return migrate(s, version, why);
+                      "%s: schema version %ld is newer than this program",
+                      d->name, version);
+    return migrate(db, d, version, why);
+}
+
+static enum err open_file(const char *dir, const struct database *d,
+                          sqlite3 **db, int *pages, struct buf *why)
+{
+    char path[PATH_MAX - 8];
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, d->name) >=
+        sizeof(path))
+        return refuse(why, ERR_STORE_OPEN, "path too long");
+    enum err e = prepare_files(path, why);
+    if (e == ERR_OK)
+        e = connect_db(path, db, pages, why);
+    return e == ERR_OK ? check_version(*db, d, why) : e;
 }
 
 static enum err load_counts(struct store *s, struct buf *why)
@@ -313,30 +374,62 @@ static enum err load_counts(struct store *s, struct buf *why)
         e = sql_number(s, SQL_PARKED_OPEN, &s->now.parked);
     if (e == ERR_OK)
         e = deliveries_count(s);
-    return e == ERR_OK ? e : no_sqlite(s, why, "counting");
+    return e == ERR_OK ? e : no_sqlite(s->db, why, "counting");
 }
 
-static enum err open_db(struct store *s, const struct store_config *c,
-                        struct buf *why)
+static enum err check_places(const struct store_config *c, struct buf *why)
 {
-    char path[PATH_MAX - 8];
-    if ((size_t)snprintf(path, sizeof(path), "%s/hub.db", c->dir) >=
-        sizeof(path))
-        return refuse(why, ERR_STORE_OPEN, "path too long");
     enum err e = check_folder(c->dir, why);
-    if (e == ERR_OK)
-        e = check_outside(c->dir, c->kek_path, why);
     if (e == ERR_OK)
         e = check_outside(c->dir, c->anchor_path, why);
     if (e == ERR_OK)
-        e = prepare_files(path, why);
+        e = make_folder(c->keyring_dir, why);
     if (e == ERR_OK)
-        e = connect_db(s, path, why);
+        e = check_folder(c->keyring_dir, why);
     if (e == ERR_OK)
-        e = check_version(s, why);
-    if (e == ERR_OK && sql_prepare(s) != ERR_OK)
-        e = no_sqlite(s, why, "hub.db");
+        e = make_folder(c->kek_dir, why);
+    if (e == ERR_OK)
+        e = check_apart(c->dir, c->keyring_dir, why);
+    if (e == ERR_OK)
+        e = check_apart(c->dir, c->kek_dir, why);
+    return e == ERR_OK ? check_apart(c->keyring_dir, c->kek_dir, why) : e;
+}
+
+static enum err open_hub_db(struct store *s, const struct store_config *c,
+                            struct buf *why)
+{
+    enum err e = open_file(c->dir, &HUB_DB, &s->db, &s->wal_pages, why);
+    if (e == ERR_OK && sql_prepare(s, false) != ERR_OK)
+        e = no_sqlite(s->db, why, HUB_DB.name);
     return e;
+}
+
+/* A store that knows a keyring never gets a new one. */
+static enum err check_keyring(struct store *s, const char *dir, struct buf *why)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    bool known;
+    snprintf(path, sizeof(path), "%s/%s", dir, KEYRING_DB.name);
+    if (keyring_known(s, &known) != ERR_OK)
+        return no_sqlite(s->db, why, HUB_DB.name);
+    if (known && (stat(path, &st) != 0 || st.st_size == 0))
+        return refuse(why, ERR_STORE_OPEN,
+                      "%s: missing, and the payload is sealed under its keys",
+                      path);
+    return ERR_OK;
+}
+
+static enum err open_keyring_db(struct store *s, const struct store_config *c,
+                                struct buf *why)
+{
+    enum err e = check_keyring(s, c->keyring_dir, why);
+    if (e == ERR_OK)
+        e = open_file(c->keyring_dir, &KEYRING_DB, &s->ring_db, &s->ring_pages,
+                      why);
+    if (e == ERR_OK && sql_prepare(s, true) != ERR_OK)
+        e = no_sqlite(s->ring_db, why, KEYRING_DB.name);
+    return e == ERR_OK ? keyring_open(s, c, why) : e;
 }
 
 enum err store_open(const struct store_config *c, struct store **out,
@@ -351,9 +444,11 @@ enum err store_open(const struct store_config *c, struct store **out,
     /* savepoint journals hold page images: never in a temporary file. Refused
      * once SQLite runs, when an earlier store_open has said so already. */
     sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, -1);
-    enum err e = open_db(s, c, why);
+    enum err e = check_places(c, why);
     if (e == ERR_OK)
-        e = keyring_open(s, c->kek_path, why);
+        e = open_hub_db(s, c, why);
+    if (e == ERR_OK)
+        e = open_keyring_db(s, c, why);
     if (e == ERR_OK)
         e = anchor_open(&s->anchor, c->anchor_path, why);
     if (e == ERR_OK)
@@ -373,14 +468,13 @@ fail:
 
 /* In good order a clean close empties the WAL; after a failure nothing more is
  * written. */
-static void close_db(struct store *s)
+static void close_db(struct store *s, sqlite3 *db)
 {
-    if (s->db == NULL)
+    if (db == NULL)
         return;
     if (s->broken)
-        sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    sql_finalize(s);
-    if (sqlite3_close(s->db) != SQLITE_OK)
+        sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (sqlite3_close(db) != SQLITE_OK)
         log_error("store: close failed");
 }
 
@@ -395,7 +489,9 @@ void store_close(struct store **sp)
     s->tidied_ms = 0;
     if (!s->broken && store_tidy(s) != ERR_OK)
         log_error("store: the last checkpoint failed");
-    close_db(s);
+    sql_finalize(s);
+    close_db(s, s->db);
+    close_db(s, s->ring_db);
     anchor_close(&s->anchor);
     keyring_close(s);
     log_free(s);

@@ -94,48 +94,110 @@ enum err store_person_places(struct store *s, struct id person,
                             v_text(p->plan)));
 }
 
+#define HANDLE_PREFIX "tsunagi-handle/1\n"
+#define HANDLE_AAD (sizeof(HANDLE_PREFIX) - 1 + ID_BYTES + 8)
+
+static struct slice handle_aad(struct id person, uint64_t quarter,
+                               uint8_t out[HANDLE_AAD])
+{
+    size_t n = sizeof(HANDLE_PREFIX) - 1;
+    memcpy(out, HANDLE_PREFIX, n);
+    memcpy(out + n, person.b, ID_BYTES);
+    for (int i = 0; i < 8; i++)
+        out[n + ID_BYTES + (size_t)i] = (uint8_t)(quarter >> (56 - 8 * i));
+    return slice_of(out, HANDLE_AAD);
+}
+
+/* ERR_NOT_FOUND when the person's master key is gone. */
+static enum err open_handle(struct store *s, struct id person,
+                            struct slice sealed, struct handle *h)
+{
+    const uint8_t *key;
+    uint8_t aad[HANDLE_AAD];
+    struct buf plain = {0};
+    enum err e = keyring_find_master(s, person, &key);
+    if (e == ERR_OK)
+        e = unseal(key, handle_aad(person, h->quarter, aad), sealed, &plain);
+    if (e == ERR_OK && plain.n != sizeof(h->b))
+        e = ERR_INTEGRITY;
+    if (e == ERR_OK)
+        memcpy(h->b, plain.p, sizeof(h->b));
+    buf_fini(&plain);
+    return e;
+}
+
+static enum err new_handle(struct store *s, struct id person, struct handle *h)
+{
+    const uint8_t *key;
+    uint8_t aad[HANDLE_AAD];
+    struct buf sealed = {0};
+    struct person_facts known;
+    enum err e = store_person(s, person, &known);
+    if (e == ERR_OK)
+        e = keyring_make_master(s, person, &key);
+    if (e != ERR_OK)
+        return e;
+    randombytes_buf(h->b, sizeof(h->b));
+    e = seal(key, handle_aad(person, h->quarter, aad),
+             slice_of(h->b, sizeof(h->b)), &sealed);
+    if (e == ERR_OK)
+        e = sql_run(
+            s, SQL_HANDLE_PUT,
+            WITH(v_id(&person), v_int(h->quarter), v_blob(sealed.p, sealed.n)));
+    buf_fini(&sealed);
+    return e;
+}
+
 enum err store_person_handle(struct store *s, struct id person, uint64_t now_ms,
                              uint8_t handle[16])
 {
     bool found;
-    uint64_t quarter = quarter_of(now_ms);
-    struct person_facts known;
-    enum err e =
-        sql_row(s, SQL_HANDLE_GET, WITH(v_id(&person), v_int(quarter)), &found);
+    struct handle h = {.quarter = quarter_of(now_ms)};
+    enum err e = sql_row(s, SQL_HANDLE_GET,
+                         WITH(v_id(&person), v_int(h.quarter)), &found);
     if (e != ERR_OK)
         return e;
     if (found) {
-        col_bytes(s, SQL_HANDLE_GET, 0, handle, 16);
-        return sql_done(s, SQL_HANDLE_GET);
+        e = open_handle(s, person, col_slice(s, SQL_HANDLE_GET, 0), &h);
+        enum err d = sql_done(s, SQL_HANDLE_GET);
+        e = d != ERR_OK ? d : e;
     }
-    e = store_person(s, person, &known);
+    if (!found || e == ERR_NOT_FOUND) /* none, or lost with its key */
+        e = new_handle(s, person, &h);
+    memcpy(handle, h.b, sizeof(h.b));
+    return e;
+}
+
+/* Adds the handle of the row that HANDLE_ALL stands at. */
+static enum err add_handle(struct store *s, struct id person,
+                           struct handle **all, size_t *n, size_t *cap)
+{
+    enum err e = grow((void **)all, *n, cap, sizeof(**all));
     if (e != ERR_OK)
         return e;
-    randombytes_buf(handle, 16);
-    return sql_run(s, SQL_HANDLE_PUT,
-                   WITH(v_id(&person), v_int(quarter), v_blob(handle, 16)));
+    struct handle *h = &(*all)[*n];
+    h->quarter = col_int(s, SQL_HANDLE_ALL, 0);
+    e = open_handle(s, person, col_slice(s, SQL_HANDLE_ALL, 1), h);
+    *n += e == ERR_OK;
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
 enum err store_person_handles(struct store *s, struct id person,
                               struct handle **out, size_t *n)
 {
-    const enum statement q = SQL_HANDLE_ALL;
     size_t cap = 0;
     bool more;
     *out = NULL;
     *n = 0;
-    enum err e = sql_row(s, q, WITH(v_id(&person)), &more);
+    enum err e = sql_row(s, SQL_HANDLE_ALL, WITH(v_id(&person)), &more);
     while (e == ERR_OK && more) {
-        e = grow((void **)out, *n, &cap, sizeof(**out));
-        if (e != ERR_OK)
-            break;
-        (*out)[*n].quarter = col_int(s, q, 0);
-        col_bytes(s, q, 1, (*out)[(*n)++].b, 16);
-        e = sql_next(s, q, &more);
+        e = add_handle(s, person, out, n, &cap);
+        if (e == ERR_OK)
+            e = sql_next(s, SQL_HANDLE_ALL, &more);
     }
     if (e == ERR_OK)
         return ERR_OK;
-    sql_abandon(s, q);
+    sql_abandon(s, SQL_HANDLE_ALL);
     free(*out);
     *out = NULL;
     *n = 0;

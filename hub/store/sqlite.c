@@ -38,9 +38,9 @@ static const struct statement_text TEXTS[STATEMENT_COUNT] = {
 #undef STATEMENT
 };
 
-enum err sql_failed(struct store *s, const char *what)
+static enum err failed(struct store *s, sqlite3 *db, const char *what)
 {
-    int code = sqlite3_extended_errcode(s->db);
+    int code = sqlite3_extended_errcode(db);
     if (code == SQLITE_CONSTRAINT_UNIQUE ||
         code == SQLITE_CONSTRAINT_PRIMARYKEY ||
         code == SQLITE_CONSTRAINT_ROWID) {
@@ -52,13 +52,30 @@ enum err sql_failed(struct store *s, const char *what)
     return ERR_STORE;
 }
 
-enum err sql_prepare(struct store *s)
+enum err sql_failed(struct store *s, const char *what)
 {
-    for (size_t i = 0; i < STATEMENT_COUNT; i++)
-        if (sqlite3_prepare_v3(s->db, TEXTS[i].sql, -1,
-                               SQLITE_PREPARE_PERSISTENT, &s->st[i],
+    return failed(s, s->db, what);
+}
+
+static sqlite3 *db_of(struct store *s, enum statement q)
+{
+    return q >= SQL_OF_KEYRING ? s->ring_db : s->db;
+}
+
+static enum err failed_at(struct store *s, enum statement q)
+{
+    return failed(s, db_of(s, q), TEXTS[q].name);
+}
+
+enum err sql_prepare(struct store *s, bool keyring)
+{
+    enum statement q = keyring ? SQL_OF_KEYRING : 0,
+                   end = keyring ? STATEMENT_COUNT : SQL_OF_KEYRING;
+    for (; q < end; q++)
+        if (sqlite3_prepare_v3(db_of(s, q), TEXTS[q].sql, -1,
+                               SQLITE_PREPARE_PERSISTENT, &s->st[q],
                                NULL) != SQLITE_OK)
-            return sql_failed(s, TEXTS[i].name);
+            return failed_at(s, q);
     return ERR_OK;
 }
 
@@ -98,19 +115,18 @@ static enum err bind_all(struct store *s, enum statement q,
     assert((int)n == sqlite3_bind_parameter_count(s->st[q]));
     for (size_t i = 0; i < n; i++)
         if (bind(s->st[q], (int)i + 1, &v[i]) != SQLITE_OK)
-            return sql_failed(s, TEXTS[q].name);
+            return failed_at(s, q);
     return ERR_OK;
 }
 
-/* Runs a statement that gives no rows. */
-static enum err execute(struct store *s, enum statement q,
-                        const struct value *v, size_t n)
+enum err sql_execute(struct store *s, enum statement q, const struct value *v,
+                     size_t n)
 {
     enum err e = bind_all(s, q, v, n);
     if (e != ERR_OK)
         return e;
     if (sqlite3_step(s->st[q]) != SQLITE_DONE)
-        e = sql_failed(s, TEXTS[q].name);
+        e = failed_at(s, q);
     sqlite3_reset(s->st[q]);
     return e;
 }
@@ -120,7 +136,7 @@ enum err sql_run(struct store *s, enum statement q, const struct value *v,
 {
     if (!s->in_tx)
         return ERR_STATE;
-    return execute(s, q, v, n);
+    return sql_execute(s, q, v, n);
 }
 
 enum err sql_run_one(struct store *s, enum statement q, const struct value *v,
@@ -148,7 +164,7 @@ enum err sql_next(struct store *s, enum statement q, bool *more)
     *more = rc == SQLITE_ROW;
     if (*more)
         return ERR_OK;
-    enum err e = rc == SQLITE_DONE ? ERR_OK : sql_failed(s, TEXTS[q].name);
+    enum err e = rc == SQLITE_DONE ? ERR_OK : failed_at(s, q);
     enum err d = sql_done(s, q);
     return e != ERR_OK ? e : d;
 }
@@ -259,7 +275,7 @@ enum err store_begin(struct store *s)
 {
     if (s->in_tx)
         return ERR_STATE;
-    enum err e = execute(s, SQL_BEGIN, WITH_NOTHING);
+    enum err e = sql_execute(s, SQL_BEGIN, WITH_NOTHING);
     if (e != ERR_OK)
         return e;
     s->in_tx = true;
@@ -283,7 +299,9 @@ static enum err commit_rows(struct store *s)
     if (e == ERR_OK)
         e = write_note(s);
     if (e == ERR_OK)
-        e = execute(s, SQL_COMMIT, WITH_NOTHING);
+        e = keyring_commit(s); /* first: see keyring.c */
+    if (e == ERR_OK)
+        e = sql_execute(s, SQL_COMMIT, WITH_NOTHING);
     return e;
 }
 
@@ -304,6 +322,8 @@ enum err store_commit(struct store *s)
         e = anchor_write(&s->anchor, s->size, log_last(s));
     if (e == ERR_OK && s->wal_pages >= WAL_BUSY_PAGES)
         e = sql_checkpoint(s, false);
+    if (e == ERR_OK && s->ring_pages >= WAL_BUSY_PAGES)
+        e = keyring_checkpoint(s, false);
     s->broken |= e != ERR_OK;
     return e == ERR_OK ? ERR_OK : ERR_STORE;
 }
@@ -315,21 +335,21 @@ void store_abort(struct store *s)
     /* an error may have rolled back already */
     if (!sqlite3_get_autocommit(s->db)) {
         if (sqlite3_step(s->st[SQL_ROLLBACK]) != SQLITE_DONE)
-            (void)sql_failed(s, TEXTS[SQL_ROLLBACK].name);
+            (void)failed_at(s, SQL_ROLLBACK);
         sqlite3_reset(s->st[SQL_ROLLBACK]);
     }
     s->in_tx = s->marked = false;
     s->now = s->at_begin;
     s->last_seq = 0;
     log_drop(s, s->now.leaves);
-    keyring_forget(s);
+    keyring_abort(s);
 }
 
 enum err store_mark(struct store *s)
 {
     if (!s->in_tx || s->marked)
         return ERR_STATE;
-    enum err e = execute(s, SQL_MARK, WITH_NOTHING);
+    enum err e = sql_execute(s, SQL_MARK, WITH_NOTHING);
     if (e != ERR_OK)
         return e;
     s->marked = true;
@@ -342,7 +362,7 @@ enum err store_keep(struct store *s)
     if (!s->marked)
         return ERR_STATE;
     s->marked = false;
-    return execute(s, SQL_KEEP, WITH_NOTHING);
+    return sql_execute(s, SQL_KEEP, WITH_NOTHING);
 }
 
 enum err store_undo(struct store *s)
@@ -352,22 +372,32 @@ enum err store_undo(struct store *s)
     s->marked = false;
     s->now = s->at_mark;
     s->last_seq = 0;
-    log_drop(s, s->now.leaves);
-    keyring_forget(s);
-    enum err e = execute(s, SQL_UNDO, WITH_NOTHING);
-    return e != ERR_OK ? e : execute(s, SQL_KEEP, WITH_NOTHING);
+    log_drop(s, s->now.leaves); /* keys made stay: they harm nothing */
+    enum err e = sql_execute(s, SQL_UNDO, WITH_NOTHING);
+    return e != ERR_OK ? e : sql_execute(s, SQL_KEEP, WITH_NOTHING);
 }
 
 /* ---- the WAL and copies ---- */
 
-enum err sql_checkpoint(struct store *s, bool truncate)
+static enum err checkpoint(struct store *s, sqlite3 *db, int *pages,
+                           bool truncate)
 {
     int mode =
         truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
-    if (sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL) != SQLITE_OK)
-        return sql_failed(s, "checkpoint");
-    s->wal_pages = 0;
+    if (sqlite3_wal_checkpoint_v2(db, NULL, mode, NULL, NULL) != SQLITE_OK)
+        return failed(s, db, "checkpoint");
+    *pages = 0;
     return ERR_OK;
+}
+
+enum err sql_checkpoint(struct store *s, bool truncate)
+{
+    return checkpoint(s, s->db, &s->wal_pages, truncate);
+}
+
+enum err keyring_checkpoint(struct store *s, bool truncate)
+{
+    return checkpoint(s, s->ring_db, &s->ring_pages, truncate);
 }
 
 /* A note that found no transaction to ride in gets one of its own. */
@@ -398,6 +428,8 @@ enum err store_tidy(struct store *s)
     if (e == ERR_OK &&
         (s->wal_pages > WAL_TIDY_PAGES || (s->wal_pages > 0 && rested)))
         e = sql_checkpoint(s, true);
+    if (e == ERR_OK && s->ring_pages > 0 && rested)
+        e = keyring_checkpoint(s, true);
     if (rested)
         s->tidied_ms = now;
     s->broken |= e != ERR_OK;
@@ -405,9 +437,9 @@ enum err store_tidy(struct store *s)
 }
 
 /* Copies every page, then makes the copy durable. */
-static enum err copy_pages(struct store *s, sqlite3 *to)
+static enum err copy_pages(sqlite3 *from, sqlite3 *to)
 {
-    sqlite3_backup *b = sqlite3_backup_init(to, "main", s->db, "main");
+    sqlite3_backup *b = sqlite3_backup_init(to, "main", from, "main");
     if (b == NULL)
         return ERR_IO;
     int rc;
@@ -440,7 +472,7 @@ static enum err create_empty(const char *path)
     return ERR_OK;
 }
 
-enum err store_backup(struct store *s, const char *path)
+enum err store_backup(struct store *s, enum store_copy what, const char *path)
 {
     if (s->in_tx)
         return ERR_STATE;
@@ -453,7 +485,7 @@ enum err store_backup(struct store *s, const char *path)
     if (sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
         e = ERR_IO;
     else
-        e = copy_pages(s, to);
+        e = copy_pages(what == COPY_KEYRING ? s->ring_db : s->db, to);
     if (sqlite3_close(to) != SQLITE_OK && e == ERR_OK)
         e = ERR_IO;
     if (e == ERR_OK)

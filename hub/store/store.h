@@ -23,9 +23,11 @@ enum lane { LANE_URGENT, LANE_NORMAL, LANE_COUNT };
 struct store; /* opaque; one owner, one thread */
 
 struct store_config {
-    const char *dir;         /* hub.db lives here */
-    const char *anchor_path; /* outside dir */
-    const char *kek_path; /* key-encryption key file (0600), made if absent */
+    const char *dir;           /* hub.db lives here */
+    const char *anchor_path;   /* outside dir */
+    const char *keyring_dir;   /* keyring.db lives here; outside dir */
+    const char *kek_dir;       /* key-encryption keys; outside both */
+    bool accept_older_keyring; /* else refused; some payload is lost then */
 };
 /* ERR_STORE_OPEN, ERR_ROLLBACK (the anchor names a leaf that is not there or
  * differs), ERR_INTEGRITY. *s is NULL on error; why gets one line. */
@@ -53,6 +55,7 @@ struct stored_event {
     struct buf header, signature; /* owned: stored_event_fini */
     struct buf parts;             /* packed Pb__Event with part only, opened */
     char agency[AGENCY_MAX], node[NODE_MAX];
+    bool erased; /* read: its parts are gone, or the key they need */
 };
 void stored_event_fini(struct stored_event *e);
 /* Looks an id up: *found; when found the header's hash and the signed receipt
@@ -70,6 +73,8 @@ enum err store_event_get(struct store *s, int64_t seq, struct stored_event *out)
     MUST_CHECK; /* ERR_NOT_FOUND */
 enum err store_event_find(struct store *s, struct id event_id,
                           struct stored_event *out) MUST_CHECK;
+/* Removes an event's parts for good; the header stays. ERR_NOT_FOUND. */
+enum err store_event_empty(struct store *s, int64_t seq) MUST_CHECK;
 /* Last node_seq accepted from a node in a lane, 0 at first; and set it. */
 enum err store_node_seq(struct store *s, const char *node, enum lane lane,
                         uint64_t *last) MUST_CHECK;
@@ -97,7 +102,7 @@ enum err store_person_handle(struct store *s, struct id person, uint64_t now_ms,
  * array, free with free()). An unknown person has none. */
 struct handle {
     uint8_t b[16];
-    uint64_t quarter;
+    uint64_t quarter; /* it was used in */
 };
 enum err store_person_handles(struct store *s, struct id person,
                               struct handle **out, size_t *n) MUST_CHECK;
@@ -507,6 +512,31 @@ enum err store_erase_over(struct store *s, uint64_t now_ms,
 enum err store_erase_leaf(struct store *s, struct id order, uint64_t *begin,
                           uint64_t *done, bool *found) MUST_CHECK;
 
+/* ---- the end of keys (shred.c) ---- */
+#define KEY_ID_BYTES 8
+/* A key as the log names it. */
+struct key_gone {
+    uint64_t quarter; /* 0: the person's master key */
+    uint8_t id[KEY_ID_BYTES];
+    uint8_t sha256[32]; /* of the wrapped key, as it lay in keyring.db */
+};
+/* The keys of a person, the oldest quarter first (owned array, free()). */
+enum err store_keys_of(struct store *s, struct id person, struct key_gone **out,
+                       size_t *n) MUST_CHECK;
+/* Destroys a person's keys of some quarters (NULL: all) and says which. It is
+ * a commit of its own: ERR_STATE in a transaction. What was destroyed already
+ * is not told again. ERR_ERASE_REMAINS: a file still holds one of them. */
+enum err store_keys_destroy(struct store *s, struct id person,
+                            const uint64_t *quarters, size_t count,
+                            struct key_gone **out, size_t *n) MUST_CHECK;
+/* Wraps all keys under a new epoch, a slice a call, until *done; then the
+ * epochs before are destroyed, and copies of keyring.db made before are worth
+ * nothing. Outside a transaction. */
+enum err store_keys_rotate(struct store *s, bool *done) MUST_CHECK;
+uint32_t store_keys_epoch(const struct store *s);
+/* Quarters of Japan's calendar since year 0. */
+uint64_t quarter_of(uint64_t ms);
+
 /* ---- small things ---- */
 /* Named values of the hub itself (registry digest last leafed ...). */
 enum err store_value_get(struct store *s, const char *name,
@@ -520,6 +550,9 @@ struct store_counts {
 enum err store_counts(struct store *s, struct store_counts *out) MUST_CHECK;
 /* Moves WAL content into the database when idle; cheap when there is little. */
 enum err store_tidy(struct store *s) MUST_CHECK;
-/* A consistent copy through this connection, into a new file. */
-enum err store_backup(struct store *s, const char *path) MUST_CHECK;
+/* A consistent copy of one of the two databases, into a new file. The
+ * key-encryption keys are never copied. ERR_CONFLICT when the file exists. */
+enum store_copy { COPY_DATA, COPY_KEYRING };
+enum err store_backup(struct store *s, enum store_copy what,
+                      const char *path) MUST_CHECK;
 #endif

@@ -444,17 +444,17 @@ enum err box_open(const uint8_t shared[KEY_BYTES], struct slice nonce,
 
 #define TAG_BYTES crypto_aead_xchacha20poly1305_ietf_ABYTES
 
-enum err seal(const uint8_t key[KEY_BYTES], struct slice aad,
-              struct slice plain, struct buf *out)
+enum err seal_padded(const uint8_t key[KEY_BYTES], struct slice aad,
+                     struct slice plain, size_t block, struct buf *out)
 {
-    size_t padded = plain.n + PAD - plain.n % PAD;
+    size_t padded = plain.n + block - plain.n % block;
     struct buf p = {0};
     if (grow(&p, padded) == NULL)
         return ERR_NOMEM;
     if (plain.n > 0)
         memcpy(p.p, plain.p, plain.n);
     size_t n;
-    int rc = sodium_pad(&n, p.p, plain.n, PAD, padded);
+    int rc = sodium_pad(&n, p.p, plain.n, block, padded);
     assert(rc == 0 && n == padded);
     uint8_t *nonce = grow(out, NONCE_BYTES + padded + TAG_BYTES);
     if (nonce != NULL) {
@@ -467,10 +467,10 @@ enum err seal(const uint8_t key[KEY_BYTES], struct slice aad,
     return nonce != NULL ? ERR_OK : ERR_NOMEM;
 }
 
-enum err unseal(const uint8_t key[KEY_BYTES], struct slice aad,
-                struct slice sealed, struct buf *out)
+enum err unseal_padded(const uint8_t key[KEY_BYTES], struct slice aad,
+                       struct slice sealed, size_t block, struct buf *out)
 {
-    if (sealed.n < NONCE_BYTES + PAD + TAG_BYTES)
+    if (sealed.n < NONCE_BYTES + block + TAG_BYTES)
         return ERR_INTEGRITY;
     size_t before = out->n, n = 0;
     size_t padded = sealed.n - NONCE_BYTES - TAG_BYTES;
@@ -480,13 +480,25 @@ enum err unseal(const uint8_t key[KEY_BYTES], struct slice aad,
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(
             plain, NULL, NULL, sealed.p + NONCE_BYTES, padded + TAG_BYTES,
             aad.p, aad.n, sealed.p, key) != 0 ||
-        sodium_unpad(&n, plain, padded, PAD) != 0) {
+        sodium_unpad(&n, plain, padded, block) != 0) {
         out->n = before;
         return ERR_INTEGRITY;
     }
     out->n = before + n;
     out->p[out->n] = '\0';
     return ERR_OK;
+}
+
+enum err seal(const uint8_t key[KEY_BYTES], struct slice aad,
+              struct slice plain, struct buf *out)
+{
+    return seal_padded(key, aad, plain, PAD, out);
+}
+
+enum err unseal(const uint8_t key[KEY_BYTES], struct slice aad,
+                struct slice sealed, struct buf *out)
+{
+    return unseal_padded(key, aad, sealed, PAD, out);
 }
 
 void sha256(struct slice s, uint8_t out[32])

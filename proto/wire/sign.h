@@ -67,8 +67,16 @@ enum err box_open(const uint8_t shared[KEY_BYTES], struct slice nonce,
                   struct slice box,
                   struct buf *out) MUST_CHECK; /* ERR_DLV_BOX */
 
-/* XChaCha20-Poly1305 at rest: nonce[24] ciphertext, plain padded to 64.
- * aad is bound. ERR_INTEGRITY on any change. */
+/* XChaCha20-Poly1305 at rest: nonce[24] ciphertext, plain padded to a multiple
+ * of block (a power of two; the same for both), so that its length tells
+ * little. aad is bound. ERR_INTEGRITY on any change. */
+enum err seal_padded(const uint8_t key[KEY_BYTES], struct slice aad,
+                     struct slice plain, size_t block,
+                     struct buf *out) MUST_CHECK;
+enum err unseal_padded(const uint8_t key[KEY_BYTES], struct slice aad,
+                       struct slice sealed, size_t block,
+                       struct buf *out) MUST_CHECK;
+/* The same with blocks of 64. */
 enum err seal(const uint8_t key[KEY_BYTES], struct slice aad,
               struct slice plain, struct buf *out) MUST_CHECK;
 enum err unseal(const uint8_t key[KEY_BYTES], struct slice aad,

@@ -252,7 +252,7 @@ def leave_traces(region):
     for args in (("status", "--json"), ("metrics",), ("case", "list", "--json"),
                  ("park", "list", "--json"), ("audit", "checkpoint"),
                  ("audit", "export", region.path("export")),
-                 ("backup", "create", region.path("backup.db"))):
+                 ("backup", "create", region.path("backup"), "--what", "all")):
         code, text, err = command(*args, "--dir", region.folder)
         out += (text + err).encode()
     return out

@@ -91,8 +91,10 @@ int main(int argc, char **argv)
     if (e != ERR_OK)
         return fail(argv[1], e);
     buf_addf(&anchor, "%s/anchor", h.state);
-    struct store_config c = {
-        .dir = h.data, .anchor_path = (char *)anchor.p, .kek_path = h.kek};
+    struct store_config c = {.dir = h.data,
+                             .anchor_path = (char *)anchor.p,
+                             .keyring_dir = h.keyring,
+                             .kek_dir = h.kek};
     e = store_open(&c, &s, &why);
     if (e == ERR_OK)
         e = show_events(s);

@@ -268,7 +268,7 @@ class Outage:
             p.wait()
         self.deaths[victim] += 1
         if victim == "hub" and self.lie is not None:
-            for name in ("data", "state"):
+            for name in ("data", "keyring", "state"):
                 shutil.rmtree(self.region.path(name))
                 shutil.copytree(self.region.path("shadow", name), self.region.path(name))
 
@@ -292,7 +292,7 @@ class Outage:
         """What a power cut would leave: to begin with, everything there is."""
         region = self.region
         shutil.rmtree(region.path("shadow"), ignore_errors=True)
-        for name in ("data", "state"):
+        for name in ("data", "keyring", "state"):
             shutil.copytree(region.path(name), region.path("shadow", name))
         return {"LD_PRELOAD": os.path.join(os.path.dirname(BIN), "fault/nosync.so"),
                 "NOSYNC_ROOT": region.folder, "NOSYNC_SHADOW": region.path("shadow"),

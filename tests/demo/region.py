@@ -164,7 +164,7 @@ class Region:
         for table in ("agencies.tsv", "municipalities.tsv"):
             shutil.copy(os.path.join(ROOT, "deploy/region", table),
                         self.path(table))
-        for name in ("state", "data"):
+        for name in ("state", "data", "keyring"):
             os.mkdir(self.path(name), 0o700)
         for name in ("hub", "log"):
             must("key", "make", name, "--out", self.path(name))
@@ -178,6 +178,7 @@ class Region:
     def write_hub_conf(self):
         write(self.path("hub.conf"), """\
 data = "data";
+keyring = "keyring";
 state = "state";
 keys = { hub = "hub.key"; log = "log.key"; kek = "kek"; };
 registry = { agencies = "agencies.tsv"; municipalities = "municipalities.tsv"; nodes = "nodes.tsv"; };

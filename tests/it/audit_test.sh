@@ -58,6 +58,7 @@ normal=$(free_port)
 [ "$urgent" != "$normal" ] || normal=$((normal + 1))
 cat >"$dir/hub.conf" <<EOF
 data = "data";
+keyring = "keyring";
 state = "state";
 keys = { hub = "keys/hub.key"; log = "keys/log.key"; kek = "keys/kek"; };
 registry = { agencies = "$root/deploy/region/agencies.tsv"; municipalities = "$root/deploy/region/municipalities.tsv"; nodes = "nodes.tsv"; };

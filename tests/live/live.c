@@ -99,7 +99,8 @@ static void make_config(struct live *r)
     live_must(getcwd(here, sizeof(here)) != NULL, "getcwd");
     r->port = 20000 + (int)(getpid() % 20000);
     buf_addf(&b,
-             "data=\"data\"; state=\"state\"; keys={hub=\"hub.key\"; "
+             "data=\"data\"; keyring=\"keyring\"; state=\"state\"; "
+             "keys={hub=\"hub.key\"; "
              "log=\"log.key\"; kek=\"kek\";};\nregistry={agencies=\"%s/deploy/"
              "region/agencies.tsv\"; municipalities=\"%s/deploy/region/"
              "municipalities.tsv\"; nodes=\"nodes.tsv\";};\npolicy=\"policy\"; "

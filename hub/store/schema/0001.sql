@@ -22,7 +22,7 @@ CREATE TABLE event (
   node TEXT NOT NULL,
   header BLOB NOT NULL,             -- bytes as they arrived
   signature BLOB NOT NULL,
-  parts BLOB NOT NULL               -- sealed
+  parts BLOB NOT NULL               -- sealed; empty once erased
 ) STRICT;
 -- Apart from event, so that the answer does not rewrite the event's row.
 CREATE TABLE event_receipt (
@@ -56,19 +56,12 @@ CREATE TABLE token (
   PRIMARY KEY (agency, kind, token)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX token_of ON token (what, kind, agency);
--- How a person appears in leaves: another 16 random bytes every quarter.
+-- How a person appears in leaves: another 16 random bytes every quarter, sealed
+-- under the person's master key (keyring.db).
 CREATE TABLE handle (
   person BLOB NOT NULL REFERENCES person,
   quarter INTEGER NOT NULL,
-  handle BLOB NOT NULL CHECK (length(handle) = 16),
-  PRIMARY KEY (person, quarter)
-) STRICT, WITHOUT ROWID;
--- Keys of payload, wrapped by a key that is in no database and no backup.
--- person of 16 zero bytes: the hub's own.
-CREATE TABLE dek (
-  person BLOB NOT NULL CHECK (length(person) = 16),
-  quarter INTEGER NOT NULL,
-  wrapped BLOB NOT NULL,
+  handle BLOB NOT NULL,
   PRIMARY KEY (person, quarter)
 ) STRICT, WITHOUT ROWID;
 

@@ -212,15 +212,16 @@ static void a_backup_is_a_store_of_the_same_log(void **state)
     struct region *r = *state;
     struct client *h1 = client(r, "h1");
     post_sample(h1, "FILING_SUBMITTED", "person", "filing", C1, "P_FIL");
-    char *folder = region_path(r, "copy"),
-         *path = region_path(r, "copy/hub.db"),
+    char *folder = region_path(r, "copy"), *data = region_path(r, "copy/data"),
+         *ring = region_path(r, "copy/keyring"),
          *anchor = region_path(r, "copy-anchor"),
          *kek = region_path(r, "keys/kek");
-    assert_int_equal(mkdir(folder, 0700), 0);
     uint64_t size = store_log_size(r->hub->store);
-    json_decref(asked(r, "backup", "path", path));
-    struct store_config c = {
-        .dir = folder, .anchor_path = anchor, .kek_path = kek};
+    json_decref(asked(r, "backup", "path", folder));
+    struct store_config c = {.dir = data,
+                             .anchor_path = anchor,
+                             .keyring_dir = ring,
+                             .kek_dir = kek};
     struct store *s = NULL;
     struct buf why = {0};
     assert_int_equal(store_open(&c, &s, &why), ERR_OK);
@@ -228,7 +229,8 @@ static void a_backup_is_a_store_of_the_same_log(void **state)
     store_close(&s);
     buf_fini(&why);
     free(folder);
-    free(path);
+    free(data);
+    free(ring);
     free(anchor);
     free(kek);
 }

@@ -136,6 +136,7 @@ static inline void region_config(const struct region *r, struct hub_config *c)
         .state = region_path(r, "state"),
         .hub_key = region_path(r, "keys/hub.key"),
         .log_key = region_path(r, "keys/log.key"),
+        .keyring = region_path(r, "keyring"),
         .kek = region_path(r, "keys/kek"),
         .agencies = region_path(r, "agencies.tsv"),
         .municipalities = region_path(r, "municipalities.tsv"),
@@ -155,9 +156,9 @@ static inline void region_config(const struct region *r, struct hub_config *c)
 static inline void config_free(struct hub_config *c)
 {
     char *const all[] = {
-        c->data,   c->state,   c->hub_key,  c->log_key,        c->kek,
-        c->nodes,  c->policy,  c->agencies, c->municipalities, c->urgent,
-        c->normal, c->control, c->origin,   c->approvers};
+        c->data,   c->keyring, c->state,   c->hub_key,  c->log_key,
+        c->kek,    c->nodes,   c->policy,  c->agencies, c->municipalities,
+        c->urgent, c->normal,  c->control, c->origin,   c->approvers};
     for (size_t i = 0; i < NELEM(all); i++)
         free(all[i]);
 }

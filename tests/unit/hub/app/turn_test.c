@@ -21,25 +21,32 @@ static bool copy_holds(struct region *r, struct id id)
 {
     char *from = region_path(r, "data"), *to = region_path(r, "copy");
     char *anchor = region_path(r, "anchor-of-copy"),
-         *kek = region_path(r, "keys/kek");
-    struct store_config c = {.dir = to, .anchor_path = anchor, .kek_path = kek};
+         *kek = region_path(r, "keys/kek"),
+         *keyring = region_path(r, "keyring"),
+         *ring = region_path(r, "copy-keyring");
+    struct store_config c = {
+        .dir = to, .anchor_path = anchor, .keyring_dir = ring, .kek_dir = kek};
     struct store *s = NULL;
     struct buf why = {0}, receipt = {0};
     uint8_t header[32];
     bool found = false;
     run_command("cp -r", from, to);
+    run_command("cp -r", keyring, ring);
     assert_int_equal(store_open(&c, &s, &why), ERR_OK);
     assert_int_equal(store_event_seen(s, id, &found, header, &receipt), ERR_OK);
     if (found)
         assert_true(receipt.n > 0);
     store_close(&s);
     run_command("rm -rf", to, anchor);
+    run_command("rm -rf", ring, "");
     buf_fini(&why);
     buf_fini(&receipt);
     free(from);
     free(to);
     free(anchor);
     free(kek);
+    free(keyring);
+    free(ring);
     return found;
 }
 

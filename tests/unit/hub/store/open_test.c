@@ -142,7 +142,7 @@ static void files_are_for_their_owner_only(void **state)
     char wal[112];
     snprintf(wal, sizeof(wal), "%s-wal", w->db);
     commit_leaves(w->s, 1);
-    const char *files[] = {w->db, wal, w->kek, w->anchor};
+    const char *files[] = {w->db, wal, w->ring_db, w->kek_file, w->anchor};
     for (size_t i = 0; i < NELEM(files); i++) {
         struct stat st;
         assert_int_equal(stat(files[i], &st), 0);
@@ -158,10 +158,14 @@ static void keys_and_anchor_must_lie_outside_the_data(void **state)
     struct buf why = {0};
     struct store *s;
     snprintf(inside, sizeof(inside), "%s/../data/x", w->data);
-    struct store_config kek = {w->data, w->anchor, inside};
-    struct store_config anchor = {w->data, inside, w->kek};
+    struct store_config kek = {w->data, w->anchor, w->ring, inside, false};
+    struct store_config anchor = {w->data, inside, w->ring, w->kek, false};
+    struct store_config ring = {w->data, w->anchor, inside, w->kek, false};
+    struct store_config both = {w->data, w->anchor, w->ring, w->ring, false};
     assert_int_equal(store_open(&kek, &s, &why), ERR_STORE_OPEN);
     assert_int_equal(store_open(&anchor, &s, &why), ERR_STORE_OPEN);
+    assert_int_equal(store_open(&ring, &s, &why), ERR_STORE_OPEN);
+    assert_int_equal(store_open(&both, &s, &why), ERR_STORE_OPEN);
     buf_fini(&why);
 }
 
@@ -265,9 +269,9 @@ static void a_key_file_open_to_others_is_refused(void **state)
 {
     struct world *w = *state;
     with_an_event(w);
-    assert_int_equal(chmod(w->kek, 0640), 0);
+    assert_int_equal(chmod(w->kek_file, 0640), 0);
     world_refuses(w, ERR_STORE_OPEN);
-    assert_int_equal(chmod(w->kek, 0600), 0);
+    assert_int_equal(chmod(w->kek_file, 0600), 0);
     ok(world_open(w));
 }
 
@@ -275,10 +279,10 @@ static void a_lost_key_is_not_replaced_by_a_new_one(void **state)
 {
     struct world *w = *state;
     with_an_event(w);
-    assert_int_equal(unlink(w->kek), 0);
+    assert_int_equal(unlink(w->kek_file), 0);
     world_refuses(w, ERR_STORE_OPEN);
     assert_non_null(strstr((const char *)w->why.p, "missing"));
-    assert_int_not_equal(access(w->kek, F_OK), 0);
+    assert_int_not_equal(access(w->kek_file, F_OK), 0);
 }
 
 static void another_hubs_key_is_refused(void **state)
@@ -286,13 +290,13 @@ static void another_hubs_key_is_refused(void **state)
     struct world *w = *state;
     with_an_event(w);
     struct buf b = {0};
-    slurp(w->kek, &b);
-    uint8_t *digit = &b.p[20];
+    slurp(w->kek_file, &b);
+    uint8_t *digit = &b.p[40];
     *digit = *digit == '0' ? '1' : '0';
-    ok(file_replace(w->kek, buf_slice(&b), 0600));
+    ok(file_replace(w->kek_file, buf_slice(&b), 0600));
     world_refuses(w, ERR_STORE_OPEN);
-    b.p[20] = 'x';
-    ok(file_replace(w->kek, buf_slice(&b), 0600));
+    b.p[40] = 'x';
+    ok(file_replace(w->kek_file, buf_slice(&b), 0600));
     world_refuses(w, ERR_STORE_OPEN);
     buf_fini(&b);
 }

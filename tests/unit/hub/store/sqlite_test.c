@@ -314,8 +314,8 @@ static void a_backup_is_a_store_of_its_own(void **state)
     set_value(w->s, "x", "kept");
     ok(store_commit(w->s));
     commit_leaves(w->s, 300);
-    ok(store_backup(w->s, copy));
-    assert_int_equal(store_backup(w->s, copy), ERR_CONFLICT);
+    ok(store_backup(w->s, COPY_DATA, copy));
+    assert_int_equal(store_backup(w->s, COPY_DATA, copy), ERR_CONFLICT);
     commit_leaves(w->s, 1); /* the store goes on */
     store_close(&w->s);
     copy_file(copy, w->db);
@@ -333,7 +333,7 @@ static void no_statement_of_an_event_walks_a_table(void **state)
         const char *sql = sqlite3_sql(w->s->st[i]);
         /* once at the start, or by its nature at one end of the table */
         if (i == SQL_DELIVERY_WAITING || i == SQL_PARKED_OPEN ||
-            i == SQL_DEK_ANY || i == SQL_DEADLINE_NEXT ||
+            i == SQL_DEK_ANY || i == SQL_KEK_ALL || i == SQL_DEADLINE_NEXT ||
             i == SQL_CASE_BEFORE || i == SQL_SWEEP_NEXT ||
             i == SQL_SWEEP_COUNT || i == SQL_POLICY_GET ||
             i == SQL_GLASS_COUNTS || i == SQL_GLASS_OFTEN ||
@@ -342,7 +342,8 @@ static void no_statement_of_an_event_walks_a_table(void **state)
         char explain[1024];
         sqlite3_stmt *st;
         snprintf(explain, sizeof(explain), "EXPLAIN QUERY PLAN %s", sql);
-        assert_int_equal(sqlite3_prepare_v2(w->s->db, explain, -1, &st, NULL),
+        sqlite3 *db = sqlite3_db_handle(w->s->st[i]);
+        assert_int_equal(sqlite3_prepare_v2(db, explain, -1, &st, NULL),
                          SQLITE_OK);
         while (sqlite3_step(st) == SQLITE_ROW) {
             const char *plan = (const char *)sqlite3_column_text(st, 3);

@@ -1,5 +1,5 @@
 /* world.h - a store in a folder of its own, made anew for every test:
- *   DIR/data (hub.db), DIR/keys (kek, anchor). */
+ *   DIR/data (hub.db), DIR/ring (keyring.db), DIR/keys (anchor, kek/). */
 #ifndef TSUNAGI_TEST_STORE_WORLD_H
 #define TSUNAGI_TEST_STORE_WORLD_H
 #include "hub/store/internal.h"
@@ -27,14 +27,17 @@
 #define ok(e) assert_int_equal((e), ERR_OK)
 
 struct world {
-    char dir[64], data[80], keys[80], db[96], anchor[96], kek[96];
+    char dir[64], data[80], ring[80], keys[80];
+    char db[96], ring_db[96], anchor[96], kek[96], kek_file[112];
+    bool accept_older_keyring;
     struct store *s;
     struct buf why;
 };
 
 MAYBE enum err world_open(struct world *w)
 {
-    struct store_config c = {w->data, w->anchor, w->kek};
+    struct store_config c = {w->data, w->anchor, w->ring, w->kek,
+                             w->accept_older_keyring};
     return store_open(&c, &w->s, &w->why);
 }
 
@@ -65,7 +68,10 @@ MAYBE int world_make(void **state)
     snprintf(w->keys, sizeof(w->keys), "%s/keys", w->dir);
     snprintf(w->db, sizeof(w->db), "%s/hub.db", w->data);
     snprintf(w->anchor, sizeof(w->anchor), "%s/anchor", w->keys);
+    snprintf(w->ring, sizeof(w->ring), "%s/ring", w->dir);
+    snprintf(w->ring_db, sizeof(w->ring_db), "%s/keyring.db", w->ring);
     snprintf(w->kek, sizeof(w->kek), "%s/kek", w->keys);
+    snprintf(w->kek_file, sizeof(w->kek_file), "%s/epoch-1.kek", w->kek);
     *state = w;
     return mkdir(w->data, 0700) != 0 || mkdir(w->keys, 0700) != 0;
 }
@@ -153,12 +159,17 @@ MAYBE size_t seen_on_disk(const struct world *w, const char *text)
 }
 
 /* SQL from outside, on a closed store. */
-MAYBE void outside_sql(const struct world *w, const char *sql)
+MAYBE void outside_sql_in(const char *path, const char *sql)
 {
     sqlite3 *db;
-    assert_int_equal(sqlite3_open(w->db, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+MAYBE void outside_sql(const struct world *w, const char *sql)
+{
+    outside_sql_in(w->db, sql);
 }
 
 /* A child that does not outlive the test, however that ends. */
