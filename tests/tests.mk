@@ -8,7 +8,7 @@ VALGRIND := valgrind -q --suppressions=tests/valgrind.supp --error-exitcode=9 --
             --show-leak-kinds=definite,indirect \
             --errors-for-leak-kinds=definite,indirect
 FUZZ_SECONDS ?= 30
-FUZZERS := frame envelope hl7 csv tsv conf
+FUZZERS := frame envelope hl7 csv tsv conf note witness quorum log_proof
 CLANG ?= clang
 SCRIPTS := $(sort $(wildcard tests/unit/*/*/*_test.sh tests/it/*_test.sh))
 # the lying disk is a preloaded library, which the sanitizers do not allow

@@ -177,9 +177,13 @@ bool note_number(struct slice s, uint64_t *out)
     return true;
 }
 
+/* libsodium takes some bytes above ASCII for letters. */
 bool note_unbase64(struct slice s, uint8_t *out, size_t max, size_t *n)
 {
     const char *text = s.n > 0 ? (const char *)s.p : "";
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] >= 0x80)
+            return false;
     return sodium_base642bin(out, max, text, s.n, NULL, n, NULL, B64) == 0;
 }
 
