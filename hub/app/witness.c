@@ -35,10 +35,10 @@
 #include <string.h>
 
 #define FUTURE_S 300 /* a clock may be ahead by so much */
-#define COSIGNATURES_MAX (NOTE_SIGNATURES - 1) /* the log's line is one */
 #define LINE_BYTES (ORIGIN_MAX + 128)
 #define KEPT_NOTE "cosigned" /* named value of the store */
 static_assert(ROUND_WITNESSES == QUORUM_WITNESSES, "one limit");
+static_assert(QUORUM_WITNESSES < NOTE_SIGNATURES, "a note holds them all");
 
 /* What is known of one witness. */
 struct seat {
@@ -307,36 +307,26 @@ void witness_tick(struct hub *h)
 
 /* ---- a quorum ---- */
 
-/* Some of those who signed, so many as a note may carry, that still are a
- * quorum. Those open when the newest of them signed count. */
-static uint64_t choose(const struct witness *w, enum quorum_verdict *v)
+/* Those open when the newest of them signed count. */
+static bool quorum_reached(const struct witness *w)
 {
-    uint64_t set = w->signed_set, newest = 0;
+    uint64_t newest = 0;
     for (size_t i = 0; i < w->round.n; i++)
-        if ((set >> i & 1) != 0 && w->seat[i].time_s > newest)
+        if ((w->signed_set >> i & 1) != 0 && w->seat[i].time_s > newest)
             newest = w->seat[i].time_s;
-    uint64_t open = hours_open(w->hours, w->quorum, newest);
-    *v = quorum_met(w->quorum, set, open);
-    for (size_t i = 0; i < w->round.n; i++) {
-        uint64_t less = set & ~((uint64_t)1 << i);
-        if (__builtin_popcountll(set) > COSIGNATURES_MAX &&
-            quorum_met(w->quorum, less, open) == *v)
-            set = less;
-    }
-    return set;
+    return quorum_met(w->quorum, w->signed_set,
+                      hours_open(w->hours, w->quorum, newest)) == QUORUM_MET;
 }
 
 static void keep_quorum(struct hub *h)
 {
     struct witness *w = h->witness;
-    enum quorum_verdict v;
     struct buf note = {0};
-    uint64_t set = choose(w, &v);
-    if (v != QUORUM_MET || __builtin_popcountll(set) > COSIGNATURES_MAX)
+    if (!quorum_reached(w))
         return;
     buf_add(&note, w->head.p, w->head.n);
     for (size_t i = 0; i < w->round.n; i++)
-        if ((set >> i & 1) != 0)
+        if ((w->signed_set >> i & 1) != 0)
             buf_adds(&note, w->seat[i].line);
     if (note.failed) {
         buf_fini(&note);

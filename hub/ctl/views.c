@@ -17,6 +17,41 @@ static const char *connection(const struct ctl *c, const json_t *n)
     return on ? say(c, "● 接続", "● connected") : say(c, "✕ 断", "✕ away");
 }
 
+/* The quorum over the log's heads, and who did not take part. */
+static void show_witnesses(const struct ctl *c, const json_t *j)
+{
+    size_t i;
+    json_t *n;
+    const json_t *w = json_object_get(j, "witness");
+    if (w == NULL)
+        return;
+    printf(say(c,
+               "証人 %lld機関(開いている %lld)  連署 %lld行まで  "
+               "依頼中 %lld行: %lld機関が署名\n",
+               "witnesses %lld (open %lld)  cosigned to leaf %lld  "
+               "asked for %lld: %lld have signed\n"),
+           count_of(j, "witnesses"), count_of(w, "open"),
+           count_of(w, "cosigned"), count_of(w, "asked"),
+           count_of(w, "signed"));
+    if (json_is_true(json_object_get(w, "normal_stopped")))
+        puts(say(c,
+                 "証人がそろわないため、通常の配送を止めています("
+                 "緊急は動いています)",
+                 "too few witnesses: ordinary deliveries wait, urgent ones go "
+                 "on"));
+    json_array_foreach(json_object_get(w, "list"), i, n)
+    {
+        if (count_of(n, "lies") > 0)
+            printf(say(c, "証人 %s: 正しくない答え %lld回\n",
+                       "witness %s: %lld false answers\n"),
+                   text_of(n, "name"), count_of(n, "lies"));
+        else if (strcmp(text_of(n, "state"), "refused") == 0)
+            printf(say(c, "証人 %s: 連署を断りました\n",
+                       "witness %s: refuses to cosign\n"),
+                   text_of(n, "name"));
+    }
+}
+
 static void show_status(const struct ctl *c, const json_t *j)
 {
     size_t i;
@@ -38,6 +73,7 @@ static void show_status(const struct ctl *c, const json_t *j)
         printf(say(c, "取消しに返事がない接続 %s  %sから\n",
                    "recall unanswered by %s since %s\n"),
                text_of(n, "node"), text_of(n, "since"));
+    show_witnesses(c, j);
     if (count_of(j, "witnesses") < 3)
         puts(say(c,
                  "証人が3機関未満です: 記録の食い違いを外から見つけられません",

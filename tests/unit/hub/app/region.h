@@ -68,6 +68,7 @@ struct region {
     char urgent[40], normal[40];
     struct approver_pair approver;
     uint64_t pack_version; /* signed last */
+    bool witnesses, hours; /* witness.tlog, hours.tsv are there */
     void *socket[64];      /* open ones: a test that fails leaves some behind */
 };
 
@@ -147,6 +148,10 @@ static inline void region_config(const struct region *r, struct hub_config *c)
         .normal = strdup(r->normal),
         .control = region_path(r, "control"),
         .origin = strdup(ORIGIN),
+        .witness_policy = r->witnesses ? region_path(r, "witness.tlog") : NULL,
+        .witness_hours = r->hours ? region_path(r, "hours.tsv") : NULL,
+        .witness_interval = 1,
+        .quorum_seconds = 1,
         .fictitious = true,
         .rate = 20000,
         .burst = 40000,
@@ -155,10 +160,12 @@ static inline void region_config(const struct region *r, struct hub_config *c)
 
 static inline void config_free(struct hub_config *c)
 {
-    char *const all[] = {
-        c->data,   c->keyring, c->state,   c->hub_key,  c->log_key,
-        c->kek,    c->nodes,   c->policy,  c->agencies, c->municipalities,
-        c->urgent, c->normal,  c->control, c->origin,   c->approvers};
+    char *const all[] = {c->data,           c->keyring,      c->state,
+                         c->hub_key,        c->log_key,      c->kek,
+                         c->nodes,          c->policy,       c->agencies,
+                         c->municipalities, c->urgent,       c->normal,
+                         c->control,        c->origin,       c->approvers,
+                         c->witness_policy, c->witness_hours};
     for (size_t i = 0; i < NELEM(all); i++)
         free(all[i]);
 }
