@@ -13,8 +13,8 @@
 
 struct kek_provider {
     const char *name;
-    /* Opens what lies at place. ERR_STORE_OPEN, with one line in why. *kek is
-     * NULL on error. */
+    /* Opens what lies at place; sign_init before. ERR_STORE_OPEN, with one line
+     * in why. *kek is NULL on error. */
     enum err (*open)(const char *place, void **kek, struct buf *why);
     /* The epochs held, ascending; at most KEK_EPOCHS. */
     size_t (*epochs)(const void *kek, uint32_t out[KEK_EPOCHS]);
