@@ -32,8 +32,7 @@ struct ctl {
     bool json, ja, stream, follow, all, yes, preview, on, off, tsv;
     const char *dir, *config, *node, *agency, *out, *exec, *person, *ref,
         *purpose, *vkey, *older, *roles, *case_key, *to, *key, *origin,
-        *not_before, *day, *actor, *token, *reason, *step_up,
-        *what;
+        *not_before, *day, *actor, *token, *reason, *step_up, *what, *order;
     struct consent_options consent;
     char person_number[128];
     long long timeout_ms, limit, number, minutes;
@@ -144,6 +143,7 @@ int cmd_backup_create(struct ctl *c);
 int cmd_audit_export(struct ctl *c);
 int cmd_audit_verify(struct ctl *c);
 int cmd_audit_checkpoint(struct ctl *c);
+int cmd_audit_report(struct ctl *c);
 int cmd_policy_lint(struct ctl *c);
 int cmd_policy_sign(struct ctl *c);
 int cmd_policy_activate(struct ctl *c);

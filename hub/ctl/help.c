@@ -61,6 +61,8 @@ static const struct {
     {"off", "", "保護をやめる", "stop protecting"},
     {"ref", "UUID", "同意、緊急閲覧の番号",
      "number of the consent or break-glass"},
+    {"order", "REF", "消去の番号(証明書にあるもの)",
+     "number of the erasure, as on its certificate"},
     {"purpose", "P_...", "目的", "purpose"},
     {"vkey", "FILE", "記録の検証鍵", "verifier key of the log"},
     {"older", "FILE", "以前に見た先頭(これとの一貫性も確かめる)",

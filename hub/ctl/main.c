@@ -50,6 +50,7 @@ static const struct opt {
     {"off", FLAG, AT(off)},
     {"older", TEXT, AT(older)},
     {"on", FLAG, AT(on)},
+    {"order", TEXT, AT(order)},
     {"origin", TEXT, AT(origin)},
     {"out", TEXT, AT(out)},
     {"paper", TEXT, AT(consent.paper)},
