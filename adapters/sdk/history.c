@@ -77,6 +77,15 @@ static bool contradicts(const struct checkpoint *a, const struct checkpoint *b)
            strcmp(a->origin, b->origin) == 0 && !same_root(a, b);
 }
 
+const struct head *history_contradicts(const struct history *h,
+                                       const struct checkpoint *c)
+{
+    for (size_t i = 0; i < STRANDS; i++)
+        if (contradicts(&h->tip[i].at, c))
+            return &h->tip[i];
+    return NULL;
+}
+
 static enum err fork_of(struct finding *f, enum dispute d,
                         const struct head *before)
 {
@@ -103,9 +112,9 @@ enum err history_check(const struct history *h, enum strand s,
 {
     const struct head *tip = &h->tip[s];
     memset(f, 0, sizeof(*f));
-    for (size_t i = 0; i < STRANDS; i++)
-        if (contradicts(&h->tip[i].at, c))
-            return fork_of(f, DISPUTE_SAME_SIZE, &h->tip[i]);
+    const struct head *other = history_contradicts(h, c);
+    if (other != NULL)
+        return fork_of(f, DISPUTE_SAME_SIZE, other);
     if (tip->at.size > 0 && strcmp(tip->at.origin, c->origin) != 0)
         return after_epoch(&tip->at, c, g, f);
     if (c->size < tip->at.size)
@@ -133,18 +142,19 @@ void join_fini(struct join *j)
     memset(j, 0, sizeof(*j));
 }
 
-bool history_apart(const struct history *h)
-{
-    for (size_t i = 0; i < STRANDS; i++)
-        if (i != (size_t)h->top && h->tip[i].at.size != h->joined[i])
-            return true;
-    return false;
-}
-
 /* Heads of an epoch before are not joined: there may be a gap between. */
 static bool of_this_log(const struct history *h, const struct head *x)
 {
     return x->at.size > 0 && strcmp(x->at.origin, h->origin) == 0;
+}
+
+bool history_apart(const struct history *h)
+{
+    for (size_t i = 0; i < STRANDS; i++)
+        if (i != (size_t)h->top && of_this_log(h, &h->tip[i]) &&
+            h->tip[i].at.size != h->joined[i])
+            return true;
+    return false;
 }
 
 enum err join_begin(const struct history *h, const struct head *candidate,

@@ -55,6 +55,9 @@ void history_init(struct history *h, const char *origin);
 void history_fini(struct history *h);
 /* The longest head known. */
 const struct head *history_newest(const struct history *h);
+/* The known head of c's size with another root; NULL: none. */
+const struct head *history_contradicts(const struct history *h,
+                                       const struct checkpoint *c);
 /* May `c` (signature already checked) follow on strand s? ERR_DLV_PROOF: the
  * proof starts elsewhere. ERR_DLV_FORK: f says why. */
 enum err history_check(const struct history *h, enum strand s,

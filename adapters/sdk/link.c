@@ -6,18 +6,20 @@
  * without a receipt, the lane starts again at its first waiting event; the hub
  * answers repeats with the first answer.
  *
- * Receiving: FETCH grants a credit of 64 and says which checkpoint we have
- * verified; DELIVERIES carry the next one. Each delivery is unboxed, checked
- * (verify.c), stored, committed by the caller, and only then acknowledged. A
- * head that contradicts what was seen before is a fork of the hub's log: both
- * notes are kept as evidence and nothing more is taken until a person clears
- * it. What fails is not acknowledged; the hub offers it again.
+ * Receiving: FETCH grants a credit of 64 and says which checkpoint this lane
+ * has verified; DELIVERIES carry the next one. Each delivery is unboxed,
+ * checked (verify.c), stored, committed by the caller, and only then
+ * acknowledged. A head that contradicts what was seen before is a fork of the
+ * hub's log: both notes are kept as evidence and nothing more is taken until a
+ * person clears it (link_fork.c). What fails is not acknowledged; the hub
+ * offers it again.
  *
  * libzmq reconnects by itself; the monitor sockets tell when, because a new
  * connection has no credit at the hub and may have lost what was on its way.
  * libzmq's own heartbeats and our PING both end a connection that is silent
  * for 6 s. */
 #include "adapters/sdk/link_lanes.h"
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/wire/frame.h"
 #include "proto/wire/unpack.h"
@@ -153,11 +155,13 @@ static void lane_up(struct link *k, size_t i, uint64_t now)
     l->heard_ms = now;
     l->sent_ms = now;
     l->want_fetch = true;
-    known_reset(&l->known);
+    buf_reset(&l->cosigned);
     l->ack_count = 0;
     link_rewind_lane(l);
-    if (i == LANE_NORMAL)
+    if (i == LANE_NORMAL) {
         link_lease_connected(k, now);
+        k->joining.due_ms = k->covering.due_ms = 0;
+    }
     log_note("link: connected lane=%s", link_lane_name(i));
 }
 
@@ -214,23 +218,6 @@ static void read_monitor(struct link *k, size_t i, uint64_t now)
 
 /* ---- opening ---- */
 
-/* Another origin is a new epoch of the hub's log: its history starts anew. */
-static enum err load_head(struct link *k)
-{
-    struct checkpoint c;
-    struct buf note = {0};
-    enum err e = spool_checkpoint(k->c.spool, &c, &note);
-    buf_fini(&note);
-    if (e != ERR_OK && e != ERR_NOT_FOUND)
-        return e;
-    bool ours = e == ERR_OK && strcmp(c.origin, k->c.origin) == 0;
-    if (e == ERR_OK && !ours)
-        log_note("link: the hub's log has a new origin");
-    heads_init(&k->heads, ours ? &c : NULL);
-    k->forked = spool_forked(k->c.spool);
-    return ERR_OK;
-}
-
 enum err link_open(const struct link_config *c, struct link **out)
 {
     assert(c != NULL && out != NULL);
@@ -240,7 +227,9 @@ enum err link_open(const struct link_config *c, struct link **out)
         return ERR_NOMEM;
     k->c = *c;
     box_shared(k->shared, c->hub->box, c->keys->box_secret);
-    enum err e = load_head(k);
+    enum err e = link_remember(k);
+    if (e == ERR_OK)
+        e = link_quorum_remember(k, clock_boot_ms());
     k->context = e == ERR_OK ? zmq_ctx_new() : NULL;
     if (e == ERR_OK && k->context == NULL)
         e = ERR_NOMEM;
@@ -261,7 +250,11 @@ void link_close(struct link **kp)
     for (size_t i = 0; i < LANES; i++) {
         lane_shut(&k->lane[i]);
         free(k->lane[i].ack);
+        buf_fini(&k->lane[i].cosigned);
     }
+    link_witness_forget(k);
+    link_quorum_forget(k);
+    history_fini(&k->history);
     if (k->context != NULL)
         zmq_ctx_term(k->context);
     free(k->answered);
@@ -345,6 +338,8 @@ static enum err dispatch(struct link *k, size_t lane, const struct frame *f,
         return link_take_deliveries(k, lane, f->body, now);
     case VERB_ANSWER:
         return take_answer(k, f->body);
+    case VERB_WITNESS:
+        return link_take_witness(k, lane, f->body);
     case VERB_ERROR:
         return link_take_error(k, lane, f->body, now);
     case VERB_PONG:
@@ -386,26 +381,30 @@ enum err link_receive(struct link *k, uint64_t now)
 
 struct checkpoint link_seen(const struct link *k)
 {
-    if (k == NULL)
-        return (struct checkpoint){.size = 0};
-    return *heads_last(&k->heads);
+    const struct checkpoint *c =
+        k != NULL ? &history_newest(&k->history)->at : NULL;
+    return c != NULL && strcmp(c->origin, k->c.origin) == 0
+               ? *c
+               : (struct checkpoint){.size = 0};
 }
 
-enum err link_clear_fork(struct link *k)
+enum err link_clear_fork(struct link *k, const char *reason)
 {
-    struct checkpoint none = {.size = 0};
-    memcpy(none.origin, "-", 2);
-    enum err e = spool_set_forked(k->c.spool, false);
+    enum err e =
+        witness_clear(k->c.state, k->c.origin, reason, clock_wall_ms());
     if (e == ERR_OK)
-        e = spool_set_checkpoint(k->c.spool, &none, SLICE_NONE);
+        e = spool_forget_heads(k->c.spool);
+    if (e == ERR_OK)
+        e = spool_commit(k->c.spool);
     if (e != ERR_OK)
         return e;
-    heads_init(&k->heads, NULL);
+    history_forget(&k->history);
+    link_witness_forget(k);
+    link_quorum_forget(k);
     k->forked = false;
-    for (size_t i = 0; i < LANES; i++) {
-        known_reset(&k->lane[i].known);
-        k->lane[i].want_fetch = true;
-    }
+    for (size_t i = 0; i < LANES; i++) /* from nothing, on new connections */
+        k->lane[i].heard_ms = 0;
+    log_warn("link: a person cleared the fork");
     return ERR_OK;
 }
 
@@ -422,11 +421,16 @@ struct link_status link_status(const struct link *k)
                             .repeated = k->repeated,
                             .lease_ms = k->lease.until_ms,
                             .refused = k->refused,
+                            .asked = k->asked,
+                            .given = k->given,
+                            .cosigned = k->covering.size,
                             .trouble = k->trouble};
     for (size_t i = 0; i < LANES; i++) {
         s.up[i] = k->lane[i].up;
         s.in_flight[i] = k->lane[i].in_flight;
         s.heard_ms[i] = k->lane[i].heard_ms;
     }
+    s.quorum = link_quorum_state(k, clock_boot_ms());
+    s.apart = link_apart(k, clock_boot_ms());
     return s;
 }

@@ -7,6 +7,7 @@
 #define TSUNAGI_SDK_LINK_H
 #include "adapters/sdk/spool.h"
 #include "adapters/sdk/verify.h"
+#include "proto/wire/quorum.h"
 #include "tsunagi/v1/wire.pb-c.h"
 #include <zmq.h>
 
@@ -18,6 +19,10 @@
 
 struct link_config { /* all borrowed, must outlive the link */
     const char *agency, *endpoint[LANES], *origin, *folder;
+    const char *state;           /* file of the witness, witness.h */
+    const struct quorum *quorum; /* NULL: no witnesses are demanded */
+    const struct hours *hours;   /* NULL: they are always open */
+    uint64_t quorum_ms;          /* until then they have cosigned */
     const struct node_keys *keys;
     const struct node_public *hub, *log;
     struct spool *spool;
@@ -50,15 +55,28 @@ void link_ask_forget(struct link *l, const void *ctx);
 /* May what is unread be handed over and shown? False when l is NULL. */
 bool link_lease(const struct link *l, uint64_t boot_ms);
 
-/* The last checkpoint verified; size 0 when there is none or l is NULL. */
+/* The longest checkpoint verified; size 0 when there is none or l is NULL. */
 struct checkpoint link_seen(const struct link *l);
-/* A person decided that the log seen now is the right one. */
-enum err link_clear_fork(struct link *l) MUST_CHECK;
+/* A person decided that the log seen from now on is the right one; the reason
+ * is kept (witness_clear). ERR_USAGE, ERR_IO, ERR_STORE. */
+enum err link_clear_fork(struct link *l, const char *reason) MUST_CHECK;
 /* Everything waiting is sent again from the first. */
 void link_rewind(struct link *l);
 
+enum link_quorum {
+    QUORUM_UNASKED, /* no policy of witnesses is configured */
+    QUORUM_CLOSED,  /* no witness is open: none is due */
+    QUORUM_COVERED, /* what was delivered is cosigned */
+    QUORUM_AWAITED, /* not yet, and it is not late */
+    QUORUM_LATE     /* the normal lane has stopped */
+};
+const char *link_quorum_name(enum link_quorum q); /* "late" */
 struct link_status {
     bool up[LANES], forked;
+    enum link_quorum quorum;
+    uint64_t cosigned;     /* size of the newest head with a quorum */
+    bool apart;            /* the hub does not join what it showed us */
+    uint64_t asked, given; /* requests to cosign; cosignatures */
     size_t in_flight[LANES];
     uint64_t heard_ms[LANES]; /* boot clock; 0: never */
     uint64_t lease_ms;        /* boot clock: until then */

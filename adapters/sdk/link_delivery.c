@@ -1,63 +1,24 @@
 /* link_delivery.c - what the hub has for us.
  *
- * The head comes first: signed, and proved to extend one that was told or came
- * on this connection. Then each delivery is unboxed, checked (verify.c) and
- * stored; it is acknowledged after the commit. What fails is not acknowledged
- * and the hub offers it again. A head that contradicts what was seen before is
- * a fork: both notes are kept as evidence for people to show. */
+ * The head comes first: signed, and proved to extend the last one of its lane
+ * (history.c), with the newest head that a quorum of witnesses cosigned beside
+ * it. Then each delivery is unboxed, checked (verify.c) and stored; it is
+ * acknowledged after the commit. What fails is not acknowledged and the hub
+ * offers it again. */
 #include "adapters/sdk/link_lanes.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/wire/frame.h"
+#include "proto/wire/log_proof.h"
 #include "proto/wire/unpack.h"
 #include "tsunagi/v1/consent.pb-c.h"
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FETCH_AGAIN_MS 1000
 
-static void add_evidence(struct buf *b, const char *what, struct slice note)
-{
-    buf_addf(b, "---- %s ----\n", what);
-    buf_add(b, note.p, note.n);
-    buf_adds(b, "\n");
-}
-
-/* Two signed heads that cannot both be true, kept for people to show. */
-static enum err fork_found(struct link *k, const Pb__Deliveries *d)
-{
-    struct checkpoint known;
-    struct buf note = {0}, b = {0};
-    char path[PATH_MAX];
-    log_error("link: the hub's log contradicts what was seen before");
-    enum err e = spool_checkpoint(k->c.spool, &known, &note);
-    if (e != ERR_OK && e != ERR_NOT_FOUND)
-        return e;
-    buf_adds(&b, "tsunagi-fork-evidence/1\n");
-    add_evidence(&b, "seen before", buf_slice(&note));
-    add_evidence(&b, "received now", slice_str(d->checkpoint));
-    buf_addf(&b, "---- proof from size %llu ----\n",
-             (unsigned long long)d->from_size);
-    for (size_t i = 0; i < d->n_consistency; i++) {
-        buf_add_hex(&b, pb_slice(d->consistency[i]));
-        buf_addc(&b, '\n');
-    }
-    int n = snprintf(path, sizeof(path), "%s/fork-evidence-%llu.txt",
-                     k->c.folder, (unsigned long long)clock_wall_ms());
-    e = b.failed || n >= (int)sizeof(path)
-            ? ERR_NOMEM
-            : file_replace(path, buf_slice(&b), 0600);
-    if (e != ERR_OK)
-        log_error("link: evidence not written code=%s", err_code(e));
-    buf_fini(&note);
-    buf_fini(&b);
-    k->forked = true;
-    return spool_set_forked(k->c.spool, true);
-}
-
-static enum err take_hashes(const ProtobufCBinaryData *p, size_t n,
-                            struct hash path[PROOF_MAX])
+enum err link_hashes(const ProtobufCBinaryData *p, size_t n,
+                     struct hash path[PROOF_MAX])
 {
     if (n > PROOF_MAX)
         return ERR_DLV_PROOF;
@@ -69,41 +30,43 @@ static enum err take_hashes(const ProtobufCBinaryData *p, size_t n,
     return ERR_OK;
 }
 
-/* c extends the head that the proof starts at. A head shorter than what we
- * told on this connection is a log that went back in time. */
-static enum err check_head(struct link *k, const struct lane_link *l,
-                           const Pb__Deliveries *d, const struct checkpoint *c)
+/* It follows the last head of its lane, or is a fork. */
+static enum err check_head(struct link *k, size_t lane, const Pb__Deliveries *d,
+                           const struct head *h)
 {
     struct hash path[PROOF_MAX];
-    const struct checkpoint *base = known_find(&l->known, d->from_size);
-    if (c->size < l->known.least)
-        return ERR_DLV_FORK;
-    if (base == NULL)
-        return ERR_DLV_PROOF;
-    enum err e = take_hashes(d->consistency, d->n_consistency, path);
-    return e == ERR_OK
-               ? heads_extend(&k->heads, base, c, path, d->n_consistency)
-               : e;
+    struct finding f;
+    const struct given g = {d->from_size, path, d->n_consistency};
+    enum err e = link_hashes(d->consistency, d->n_consistency, path);
+    if (e == ERR_OK)
+        e = history_check(&k->history, (enum strand)lane, &h->at, &g, &f);
+    if (e == ERR_DLV_FORK) {
+        enum err kept = link_fork(k, f.dispute, f.before, h,
+                                  f.dispute == DISPUTE_NO_PROOF ? &g : NULL);
+        return kept == ERR_OK ? ERR_DLV_FORK : kept;
+    }
+    return e == ERR_OK && f.gap ? link_gap(k, &k->history.tip[lane], &h->at)
+                                : e;
 }
 
 /* The new head, proved to extend what we know. */
-static enum err take_head(struct link *k, struct lane_link *l,
-                          const Pb__Deliveries *d, struct checkpoint *c)
+static enum err take_head(struct link *k, size_t lane, const Pb__Deliveries *d,
+                          struct head *h)
 {
-    uint64_t before = heads_last(&k->heads)->size;
+    struct checkpoint c;
     struct slice note = slice_str(d->checkpoint != NULL ? d->checkpoint : "");
-    if (checkpoint_open(note, k->c.origin, k->c.log->sign, c) != ERR_OK)
+    if (checkpoint_open(note, k->c.origin, k->c.log->sign, &c) != ERR_OK)
         return ERR_DLV_PROOF;
-    enum err e = check_head(k, l, d, c);
-    if (e == ERR_DLV_FORK) {
-        enum err stored = fork_found(k, d);
-        return stored == ERR_OK ? ERR_DLV_FORK : stored;
-    }
-    if (e != ERR_OK)
-        return e;
-    known_add(&l->known, c);
-    return c->size > before ? spool_set_checkpoint(k->c.spool, c, note)
-                            : ERR_OK;
+    enum err e = head_set(h, &c, note);
+    if (e == ERR_OK)
+        e = check_head(k, lane, d, h);
+    if (e == ERR_OK)
+        e = link_take_cosigned(k, d, h);
+    if (e == ERR_OK)
+        e = history_set(&k->history, (enum strand)lane, &c, note);
+    return e == ERR_OK
+               ? spool_set_head(k->c.spool, (enum spool_head)lane, &c, note)
+               : e;
 }
 
 static enum err queue_ack(struct lane_link *l, const struct ack *a)
@@ -175,8 +138,28 @@ static bool calls_back(uint32_t type)
     return false;
 }
 
+/* What its leaf's place in the log was shown with, for anybody to check. */
+static enum err keep_proof(struct link *k, const struct verified *v,
+                           const struct spool_delivery *row,
+                           const struct head *h)
+{
+    const Pb__Delivery *d = v->delivery;
+    struct hash path[PROOF_MAX];
+    struct buf text = {0};
+    enum err e = link_hashes(d->inclusion, d->n_inclusion, path);
+    if (e == ERR_OK)
+        e = log_proof_write(pb_slice(d->release_leaf), d->release_index, path,
+                            d->n_inclusion, buf_slice(&h->note), &text);
+    if (e == ERR_OK)
+        e = spool_keep_proof(k->c.spool, row->delivery_id, row->person,
+                             buf_slice(&text));
+    buf_fini(&text);
+    return e;
+}
+
 static enum err store_delivery(struct link *k, size_t lane,
-                               const struct verified *v, struct slice bytes)
+                               const struct verified *v, struct slice bytes,
+                               const struct head *h)
 {
     const Pb__Delivery *d = v->delivery;
     struct id consent[SPOOL_CONSENTS];
@@ -193,6 +176,8 @@ static enum err store_delivery(struct link *k, size_t lane,
     };
     bool fresh;
     enum err e = spool_take(k->c.spool, &row, clock_wall_ms(), &fresh);
+    if (e == ERR_OK && fresh)
+        e = keep_proof(k, v, &row, h);
     if (e == ERR_OK && fresh && row.type == EVENT_CONSENT_WITHDRAWN)
         e = take_withdrawal(k, v, &row);
     if (e != ERR_OK)
@@ -206,17 +191,17 @@ static enum err store_delivery(struct link *k, size_t lane,
 
 static enum err take_delivery(struct link *k, size_t lane,
                               const Pb__BoxedDelivery *boxed,
-                              const struct checkpoint *c)
+                              const struct head *h)
 {
     struct buf plain = {0}, bytes = {0};
     struct verified v = {0};
     enum err e = box_open(k->shared, pb_slice(boxed->nonce),
                           pb_slice(boxed->box), &plain);
     if (e == ERR_OK)
-        e = verify_delivery(buf_slice(&plain), k->c.agency, k->c.hub->sign, c,
-                            &bytes, &v);
+        e = verify_delivery(buf_slice(&plain), k->c.agency, k->c.hub->sign,
+                            &h->at, &bytes, &v);
     if (e == ERR_OK)
-        e = store_delivery(k, lane, &v, buf_slice(&bytes));
+        e = store_delivery(k, lane, &v, buf_slice(&bytes), h);
     verified_close(&v);
     buf_fini(&plain);
     buf_fini(&bytes);
@@ -224,24 +209,41 @@ static enum err take_delivery(struct link *k, size_t lane,
     return link_swallow(k, "delivery", e);
 }
 
+static enum err take_each(struct link *k, size_t lane, const Pb__Deliveries *d,
+                          const struct head *h, uint64_t now)
+{
+    enum err e = ERR_OK;
+    uint64_t before = k->taken;
+    for (size_t i = 0; i < d->n_delivery && e == ERR_OK; i++)
+        e = take_delivery(k, lane, d->delivery[i], h);
+    if (k->taken > before)
+        link_quorum_due(k, h->at.size, now);
+    return e;
+}
+
 static enum err take_all(struct link *k, size_t lane, const Pb__Deliveries *d,
                          uint64_t now)
 {
-    struct checkpoint c;
+    struct head h = {.at = {.size = 0}};
     struct lane_link *l = &k->lane[lane];
     l->want_fetch = true;
     if (k->forked)
         return ERR_OK;
-    enum err e = take_head(k, l, d, &c);
+    enum err e = take_head(k, lane, d, &h);
     if (e != ERR_OK) {
-        k->refused += d->n_delivery;
         l->heard_ms = 0; /* a new connection begins from what we know */
         l->fetch_ms = now + FETCH_AGAIN_MS;
-        return link_swallow(k, "checkpoint", e);
+    } else if (lane == LANE_NORMAL && link_stopped(k, now)) {
+        k->covering.dropped = true;
+        e = ERR_WITNESS_QUORUM;
+    } else {
+        e = take_each(k, lane, d, &h, now);
+        head_fini(&h);
+        return e;
     }
-    for (size_t i = 0; i < d->n_delivery && e == ERR_OK; i++)
-        e = take_delivery(k, lane, d->delivery[i], &c);
-    return e;
+    k->refused += d->n_delivery;
+    head_fini(&h);
+    return link_swallow(k, "checkpoint", e);
 }
 
 enum err link_take_deliveries(struct link *k, size_t lane, struct slice body,

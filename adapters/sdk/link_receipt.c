@@ -1,13 +1,15 @@
 /* link_receipt.c - the hub's answers to what we sent.
  *
  * A receipt counts only under the hub's signature and for the very header that
- * is in our spool; the first one ends the matter. An ERROR about the event
- * itself parks it for a person to see, any other makes the lane wait and start
- * again, for nothing was promised. */
+ * is in our spool; the first one ends the matter. The proof of its leaf that
+ * comes with it is checked and kept apart; a false one is no receipt. An ERROR
+ * about the event itself parks it for a person to see, any other makes the lane
+ * wait and start again, for nothing was promised. */
 #include "adapters/sdk/link_lanes.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/wire/frame.h"
+#include "proto/wire/log_proof.h"
 #include "proto/wire/unpack.h"
 #include <stdlib.h>
 #include <string.h>
@@ -77,11 +79,78 @@ static enum err open_receipt(struct link *k, struct slice body,
                : e;
 }
 
-static enum err apply_receipt(struct link *k, size_t lane, const Pb__Receipt *r,
-                              struct slice body, uint64_t now)
+/* ---- the proof ---- */
+
+/* The leaf is the one that the receipt names, and about this event. */
+static enum err leaf_fits(const struct log_proof *p, const Pb__Receipt *r)
+{
+    ProtobufCMessage *m = NULL;
+    enum err e = unpack(&pb__audit_leaf__descriptor, buf_slice(&p->extra), &m);
+    const Pb__AuditLeaf *l = (Pb__AuditLeaf *)m;
+    if (e == ERR_OK &&
+        (p->index != r->leaf_index || l->index != p->index ||
+         !l->has_event_id || !r->has_event_id ||
+         !slice_eq(pb_slice(l->event_id), pb_slice(r->event_id))))
+        e = ERR_DLV_PROOF;
+    unpack_free(&m);
+    return e;
+}
+
+/* Its head is one more that we have seen. */
+static enum err head_fits(struct link *k, const struct checkpoint *c,
+                          struct slice note)
+{
+    struct head now = {.at = {.size = 0}};
+    const struct head *other = history_contradicts(&k->history, c);
+    if (other == NULL)
+        return ERR_OK;
+    enum err e = head_set(&now, c, note);
+    if (e == ERR_OK)
+        e = link_fork(k, DISPUTE_SAME_SIZE, other, &now, NULL);
+    head_fini(&now);
+    return e == ERR_OK ? ERR_DLV_FORK : e;
+}
+
+static enum err check_proof(struct link *k, const Pb__Receipt *r,
+                            struct slice text)
+{
+    struct log_proof p;
+    struct checkpoint c;
+    enum err e = log_proof_parse(text, &p);
+    if (e != ERR_OK)
+        return ERR_DLV_PROOF;
+    e = log_proof_check(&p, k->c.origin, k->c.log->sign, buf_slice(&p.extra),
+                        &c);
+    if (e == ERR_OK)
+        e = leaf_fits(&p, r);
+    if (e == ERR_OK)
+        e = head_fits(k, &c, p.note);
+    log_proof_fini(&p);
+    return e;
+}
+
+static enum err keep_proof(struct link *k, const struct spool_out *row,
+                           const Pb__Receipt *r, const char *text)
+{
+    if (text == NULL || *text == '\0')
+        return ERR_OK;
+    enum err e = check_proof(k, r, slice_str(text));
+    return e == ERR_OK ? spool_keep_proof(k->c.spool, row->event_id,
+                                          row->has_person ? row->person : NULL,
+                                          slice_str(text))
+                       : e;
+}
+
+/* ---- the receipt ---- */
+
+static enum err apply_receipt(struct link *k, size_t lane,
+                              const Pb__SignedReceipt *s, const Pb__Receipt *r,
+                              uint64_t now)
 {
     struct id id;
     struct spool_out row;
+    struct buf kept = {0};
+    Pb__SignedReceipt bare = *s;
     enum err e = id_from(pb_slice(r->event_id), &id);
     if (e == ERR_OK)
         e = spool_out_get(k->c.spool, id, &row);
@@ -92,11 +161,18 @@ static enum err apply_receipt(struct link *k, size_t lane, const Pb__Receipt *r,
                   slice_of(row.header_sha256, 32)) ||
         state_of(r) == OUT_WAITING)
         e = ERR_INTEGRITY;
+    if (e == ERR_OK)
+        e = keep_proof(k, &row, r, s->proof);
     spool_out_fini(&row);
     if (e != ERR_OK || !waiting)
         return e; /* an answer that came twice changes nothing */
-    return answer(k, lane, id, state_of(r), r->code != NULL ? r->code : "",
-                  body, now);
+    bare.proof = NULL;
+    e = pack(&bare.base, &kept);
+    if (e == ERR_OK)
+        e = answer(k, lane, id, state_of(r), r->code != NULL ? r->code : "",
+                   buf_slice(&kept), now);
+    buf_fini(&kept);
+    return e;
 }
 
 enum err link_take_receipt(struct link *k, size_t lane, struct slice body,
@@ -105,7 +181,8 @@ enum err link_take_receipt(struct link *k, size_t lane, struct slice body,
     ProtobufCMessage *s = NULL, *r = NULL;
     enum err e = open_receipt(k, body, &s, &r);
     if (e == ERR_OK)
-        e = apply_receipt(k, lane, (Pb__Receipt *)r, body, now);
+        e = apply_receipt(k, lane, (Pb__SignedReceipt *)s, (Pb__Receipt *)r,
+                          now);
     unpack_free(&s);
     unpack_free(&r);
     return link_swallow(k, "receipt", e);

@@ -1,5 +1,6 @@
-/* link_send.c - what goes out: acknowledgements, FETCH, waiting events, PING
- * in this order. A full pipe is tried again after a moment. */
+/* link_send.c - what goes out: acknowledgements, the answer to WITNESS, FETCH,
+ * waiting events, questions of our own, PING in this order. A full pipe is
+ * tried again after a moment. */
 #include "adapters/sdk/link_lanes.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -112,14 +113,29 @@ static enum err send_acks(struct link *k, struct lane_link *l, uint64_t now)
     return e == ERR_BUSY ? ERR_OK : e;
 }
 
-static enum err send_fetch(struct link *k, struct lane_link *l, uint64_t now)
+/* The answer to WITNESS; what it says is on disk. */
+static enum err send_cosigned(struct lane_link *l, uint64_t now)
+{
+    if (l->cosigned.n == 0)
+        return ERR_OK;
+    enum err e =
+        frame_send(l->socket, NULL, VERB_WITNESS, buf_slice(&l->cosigned));
+    if (e == ERR_NOMEM)
+        return e;
+    if (sent(l, e, now))
+        buf_reset(&l->cosigned);
+    return ERR_OK;
+}
+
+static enum err send_fetch(struct link *k, size_t i, uint64_t now)
 {
     struct buf b = {0};
+    struct lane_link *l = &k->lane[i];
     Pb__Fetch m = PB__FETCH__INIT;
-    if (!l->want_fetch || now < l->fetch_ms || k->forked)
+    if (!l->want_fetch || now < l->fetch_ms || k->forked ||
+        (i == LANE_NORMAL && link_stopped(k, now)))
         return ERR_OK;
-    const struct checkpoint *seen = heads_last(&k->heads);
-    known_add(&l->known, seen);
+    const struct checkpoint *seen = &k->history.tip[i].at;
     m.has_credit = 1;
     m.credit = LINK_CREDIT;
     m.has_seen_size = m.has_seen_root = seen->size > 0;
@@ -158,11 +174,17 @@ static enum err send_lane(struct link *k, size_t i, uint64_t now)
         return link_reopen_lane(k, i);
     enum err e = send_acks(k, l, now);
     if (e == ERR_OK)
-        e = send_fetch(k, l, now);
+        e = send_cosigned(l, now);
+    if (e == ERR_OK)
+        e = send_fetch(k, i, now);
     if (e == ERR_OK)
         e = send_events(k, i, now);
     if (e == ERR_OK && i == LANE_NORMAL)
         e = link_lease_send(k, now);
+    if (e == ERR_OK && i == LANE_NORMAL)
+        e = link_witness_send(k, now);
+    if (e == ERR_OK && i == LANE_NORMAL)
+        e = link_quorum_send(k, now);
     return e == ERR_OK ? send_ping(l, now) : e;
 }
 

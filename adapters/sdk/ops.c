@@ -410,6 +410,9 @@ static json_t *hub_json(const struct tsunagi_host *h)
     set(o, "urgent", json_boolean(s.up[LANE_URGENT]));
     set(o, "normal", json_boolean(s.up[LANE_NORMAL]));
     set(o, "forked", json_boolean(s.forked));
+    set(o, "quorum", json_string(link_quorum_name(s.quorum)));
+    set(o, "apart", json_boolean(s.apart));
+    set(o, "cosigned", integer(s.cosigned));
     set(o, "log_size", integer(link_seen(h->link).size));
     set(o, "in_flight", integer(s.in_flight[0] + s.in_flight[1]));
     set(o, "trouble", json_string(err_code(s.trouble)));
@@ -458,18 +461,6 @@ static enum err op_status(struct tsunagi_host *h, const struct node_arg *args,
     return done(a, ERR_OK, o);
 }
 
-static enum err op_clear(struct tsunagi_host *h, const struct node_arg *args,
-                         size_t n, struct node_answer *a)
-{
-    (void)args;
-    (void)n;
-    enum err e = h->link != NULL ? link_clear_fork(h->link)
-                                 : spool_set_forked(h->spool, false);
-    if (e == ERR_OK)
-        e = spool_commit(h->spool);
-    return done(a, e, NULL);
-}
-
 static enum err op_erase(struct tsunagi_host *h, const struct node_arg *args,
                          size_t n, struct node_answer *a)
 {
@@ -501,8 +492,9 @@ enum err op_run(struct tsunagi_host *h, const char *what,
         {"submit", op_store},    {"inbox", op_inbox},
         {"handled", op_handled}, {"outbox", op_outbox},
         {"resend", op_resend},   {"status", op_status},
-        {"clear", op_clear},     {"erase", op_erase},
-        {"stop", op_stop},       {"consents", consents_list},
+        {"erase", op_erase},     {"stop", op_stop},
+        {"proof", op_proof},     {"consents", consents_list},
+        {"witness", op_witness}, {"witness-clear", op_witness_clear},
     };
     for (size_t i = 0; i < NELEM(OPS); i++)
         if (strcmp(OPS[i].what, what) == 0)

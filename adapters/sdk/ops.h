@@ -30,6 +30,13 @@ enum err op_done(struct node_answer *a, enum err e) MUST_CHECK;
 /* An event that is refused here: "field: sentence" as an answer. */
 enum err op_refused(struct node_answer *a, enum err e,
                     const struct buf *why) MUST_CHECK;
+/* ---- ops_witness.c ---- */
+enum err op_witness(struct tsunagi_host *h, const struct node_arg *args,
+                    size_t n, struct node_answer *a) MUST_CHECK;
+enum err op_witness_clear(struct tsunagi_host *h, const struct node_arg *args,
+                          size_t n, struct node_answer *a) MUST_CHECK;
+enum err op_proof(struct tsunagi_host *h, const struct node_arg *args, size_t n,
+                  struct node_answer *a) MUST_CHECK;
 /* An Ask from a name and arguments; ptrs has room for n. Borrowed. */
 void op_ask(const char *what, const struct node_arg *args, size_t n,
             Pb__AskArgument *arg, Pb__AskArgument **ptrs, Pb__Ask *out);

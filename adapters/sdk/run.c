@@ -56,6 +56,71 @@ static enum err load_keys(struct tsunagi_host *h, FILE *complaints)
     return complain(complaints, "hub.log_file", keys_read_public(log, &h->log));
 }
 
+/* Reads a table beside the configuration; why receives what is wrong. */
+static enum err load_text(const char *path, struct buf *text, FILE *complaints)
+{
+    return complain(complaints, path, file_read(path, QUORUM_TEXT_MAX, text));
+}
+
+static enum err load_hours(struct tsunagi_host *h, FILE *complaints,
+                           struct buf *why)
+{
+    struct buf text = {0};
+    enum err e = load_text(h->conf.witness_hours, &text, complaints);
+    if (e == ERR_OK)
+        e = hours_parse(h->conf.witness_hours, buf_slice(&text), h->quorum,
+                        &h->hours, why);
+    buf_fini(&text);
+    return e;
+}
+
+static enum err load_policy(struct tsunagi_host *h, FILE *complaints,
+                            struct buf *why)
+{
+    struct buf text = {0};
+    enum err e = load_text(h->conf.witnesses, &text, complaints);
+    if (e == ERR_OK)
+        e = quorum_parse(h->conf.witnesses, buf_slice(&text), &h->quorum, why);
+    buf_fini(&text);
+    if (e == ERR_OK &&
+        !quorum_has_log(h->quorum, h->conf.origin, h->log.sign)) {
+        buf_addf(why, "%s: %s\n", h->conf.witnesses, h->conf.origin);
+        e = ERR_WITNESS_POLICY;
+    }
+    return e;
+}
+
+/* Where the witness remembers, and whose cosignatures are demanded. */
+static enum err load_witnesses(struct tsunagi_host *h, FILE *complaints)
+{
+    struct buf why = {0};
+    enum err e = ERR_OK;
+    h->state = NULL;
+    if (h->conf.witness_state != NULL)
+        h->state = strdup(h->conf.witness_state);
+    else if (asprintf(&h->state, "%s.witness", h->conf.key_file) < 0)
+        h->state = NULL;
+    if (h->state == NULL)
+        return ERR_NOMEM;
+    if (h->conf.witnesses != NULL)
+        e = load_policy(h, complaints, &why);
+    if (e == ERR_OK && h->quorum != NULL && h->conf.witness_hours != NULL)
+        e = load_hours(h, complaints, &why);
+    if (why.n > 0 && complaints != NULL)
+        fputs((char *)why.p, complaints);
+    buf_fini(&why);
+    return e == ERR_WITNESS_POLICY ? complain(complaints, "hub.witnesses", e)
+                                   : e;
+}
+
+static void free_witnesses(struct tsunagi_host *h)
+{
+    hours_free(&h->hours);
+    quorum_free(&h->quorum);
+    free(h->state);
+    h->state = NULL;
+}
+
 static enum err connect_hub(struct tsunagi_host *h)
 {
     const struct link_config c = {
@@ -63,6 +128,10 @@ static enum err connect_hub(struct tsunagi_host *h)
         .endpoint = {h->conf.urgent, h->conf.normal},
         .origin = h->conf.origin,
         .folder = h->conf.spool,
+        .state = h->state,
+        .quorum = h->quorum,
+        .hours = h->hours,
+        .quorum_ms = (uint64_t)h->conf.quorum_seconds * 1000,
         .keys = &h->keys,
         .hub = &h->hub,
         .log = &h->log,
@@ -79,6 +148,8 @@ static enum err open_host(struct tsunagi_host *h, const char *path,
         e = settings_load(path, &h->conf, complaints);
     if (e == ERR_OK)
         e = load_keys(h, complaints);
+    if (e == ERR_OK)
+        e = load_witnesses(h, complaints);
     if (e != ERR_OK)
         return e;
     e = spool_open(h->conf.spool, h->keys.spool_secret, &h->spool);
@@ -120,6 +191,7 @@ void node_close(struct node_session **sp)
     control_close(&h->control);
     link_close(&h->link);
     spool_close(&h->spool);
+    free_witnesses(h);
     settings_fini(&h->conf);
     keys_wipe(&h->keys);
     free(s);
@@ -139,6 +211,9 @@ enum err node_check(const char *config_path, FILE *complaints)
         e = settings_load(config_path, &h.conf, complaints);
     if (e == ERR_OK)
         e = load_keys(&h, complaints);
+    if (e == ERR_OK)
+        e = load_witnesses(&h, complaints);
+    free_witnesses(&h);
     settings_fini(&h.conf);
     keys_wipe(&h.keys);
     return e;

@@ -47,10 +47,11 @@ bool node_stopping(const struct node_session *s);
 /* JSON of one event: {"type", "person" | "person_token", "case" |
  * "case_token", "actor" (of staff: the node's own name for them, or the 32
  * hex digits of their handle)?, "source", "to": [{"agency" | "role", "place",
- * "purpose", "basis"}], "created_ms"?, "expires_ms"?, "correlation"?, "causation"?,
- * "body": {...}}. Stored and committed on return; with hold, committed by the
- * next node_turn (so that many share one commit) and acknowledged to nobody
- * before. why (may be NULL) receives "field: sentence". */
+ * "purpose", "basis"}], "created_ms"?, "expires_ms"?, "correlation"?,
+ * "causation"?, "body": {...}}. Stored and committed on return; with hold,
+ * committed by the next node_turn (so that many share one commit) and
+ * acknowledged to nobody before. why (may be NULL) receives "field: sentence".
+ */
 enum err node_submit(struct node_session *s, struct slice json, bool hold,
                      char event_id[37], struct buf *why) MUST_CHECK;
 /* Called by node_turn for every receipt that arrives; leaf_index is 0 unless
@@ -90,7 +91,11 @@ void node_answer_fini(struct node_answer *a);
  *   outbox    [after], [limit], [all]: {"events":[...]}
  *   resend    marks every kept event waiting again (after the hub's recovery)
  *   status    {"agency","node","hub":{...},"outbox":{...},"inbox":{...}}
- *   clear     forgets a fork of the hub's log; a person decided
+ *   witness   this node as a witness, and whether a fork stands or a quorum is
+ *             late: {"name","vkey","origin","size","root","forked",...}
+ *   witness-clear  reason: a person decided that a fork no longer stands; what
+ *             was seen of the log is forgotten, the reason is kept
+ *   proof     event_id | delivery_id: {"proof": C2SP tlog-proof that we kept}
  *   erase     person_token: destroys this node's key for a person
  *   stop
  *   hub:WHAT  asks the hub WHAT with the other arguments, [timeout_ms]

@@ -18,6 +18,9 @@ struct tsunagi_host {
     struct settings conf;
     struct node_keys keys;
     struct node_public hub, log; /* the hub's keys, the key of its log */
+    char *state;                 /* file of the witness */
+    struct quorum *quorum;       /* that is demanded; NULL: none */
+    struct hours *hours;
     struct spool *spool;
     struct link *link; /* NULL: offline */
     struct control *control;

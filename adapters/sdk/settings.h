@@ -9,6 +9,9 @@ struct settings {
     char *agency, *node, *key_file, *spool;
     char *urgent, *normal; /* endpoints */
     char *hub_public, *hub_log, *origin;
+    char *witnesses, *witness_hours; /* files; NULL: none */
+    char *witness_state;             /* NULL: beside the key */
+    long long quorum_seconds;
     char *socket; /* NULL: no local control */
     char *actor;  /* handle of who reads here; NULL: told each time */
     bool fictitious;

@@ -28,8 +28,11 @@
 #include <unistd.h>
 
 #define APPLICATION_ID 0x54534e53 /* "TSNS" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
+#define PROOF_TABLE                                                            \
+    "CREATE TABLE proof(id BLOB PRIMARY KEY, person BLOB NOT NULL,"            \
+    " proof BLOB NOT NULL) WITHOUT ROWID;"
 static const char SCHEMA[] =
     "CREATE TABLE meta(k TEXT PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE person_key(person BLOB PRIMARY KEY, wrapped BLOB NOT NULL)"
@@ -53,7 +56,7 @@ static const char SCHEMA[] =
     " PRIMARY KEY(consent, delivery_id)) WITHOUT ROWID;"
     "CREATE TABLE recall(delivery_id BLOB PRIMARY KEY, no INTEGER NOT NULL,"
     " outcome INTEGER NOT NULL, taken_ms INTEGER NOT NULL, leaf_sha256 BLOB)"
-    " WITHOUT ROWID;"
+    " WITHOUT ROWID;" PROOF_TABLE
     "CREATE INDEX inbox_open ON inbox(row) WHERE state < 2;"
     "CREATE INDEX inbox_new ON inbox(lane, row) WHERE state = 0;";
 
@@ -68,6 +71,7 @@ static const char SCHEMA[] =
 static const char *const SQL[QUERIES] = {
     [Q_META_GET] = "SELECT v FROM meta WHERE k = ?1",
     [Q_META_SET] = "INSERT OR REPLACE INTO meta VALUES(?1, ?2)",
+    [Q_META_DROP] = "DELETE FROM meta WHERE k = ?1",
     [Q_KEY_GET] = "SELECT wrapped FROM person_key WHERE person = ?1",
     [Q_KEY_SET] = "INSERT INTO person_key VALUES(?1, ?2)",
     [Q_PUT] = "INSERT INTO outbox(event_id, lane, node_seq, type, state,"
@@ -108,6 +112,8 @@ static const char *const SQL[QUERIES] = {
                    " (SELECT delivery_id FROM relied WHERE consent = ?1)",
     [Q_WITHDRAW_ALL] = "UPDATE inbox SET withdrawn = 1 WHERE person = ?1"
                        " OR case_token = ?2",
+    [Q_PROOF_SET] = "INSERT OR REPLACE INTO proof VALUES(?1, ?2, ?3)",
+    [Q_PROOF_GET] = "SELECT person, proof FROM proof WHERE id = ?1",
     [Q_COUNT] = "SELECT 0, state, count(*) FROM outbox GROUP BY state"
                 " UNION ALL SELECT 1, state, count(*) FROM inbox"
                 " GROUP BY state",
@@ -127,6 +133,7 @@ static const char *const SQL[QUERIES] = {
                     " ELSE state END WHERE person = ?1",
     [Q_ERASE_IN] = "UPDATE inbox SET delivery = NULL,"
                    " state = 2 WHERE person = ?1",
+    [Q_ERASE_PROOF] = "DELETE FROM proof WHERE person = ?1",
 };
 
 const char *out_state_name(enum out_state s)
@@ -434,15 +441,27 @@ static enum err create(struct spool *s)
     return ERR_OK;
 }
 
+/* A spool from before proofs were kept. */
+static enum err upgrade(struct spool *s)
+{
+    return sqlite3_exec(s->db,
+                        "BEGIN IMMEDIATE;" PROOF_TABLE
+                        "PRAGMA user_version=2; COMMIT",
+                        NULL, NULL, NULL) == SQLITE_OK
+               ? ERR_OK
+               : ERR_STORE_OPEN;
+}
+
 static enum err schema(struct spool *s)
 {
     if (pragma_is(s, "PRAGMA user_version", "0") &&
         pragma_is(s, "SELECT count(*) FROM sqlite_schema", "0"))
         return create(s);
-    return pragma_is(s, "PRAGMA user_version", "1") &&
-                   pragma_is(s, "PRAGMA application_id", "1414745683")
-               ? ERR_OK
-               : ERR_STORE_OPEN;
+    if (!pragma_is(s, "PRAGMA application_id", "1414745683"))
+        return ERR_STORE_OPEN;
+    if (pragma_is(s, "PRAGMA user_version", "1"))
+        return upgrade(s);
+    return pragma_is(s, "PRAGMA user_version", "2") ? ERR_OK : ERR_STORE_OPEN;
 }
 
 /* The key of the empty token opens only with the secret that made it: a spool
@@ -544,10 +563,17 @@ void spool_close(struct spool **sp)
 
 /* ---- the hub's log ---- */
 
+static const char *head_name(enum spool_head which)
+{
+    static const char *const NAME[SPOOL_HEADS] = {"head urgent", "head normal",
+                                                  "head quorum"};
+    return NAME[which];
+}
+
 /* Kept as: size in decimal, a space, the root in hex, a space, the origin, a
  * newline, the note. */
-enum err spool_set_checkpoint(struct spool *s, const struct checkpoint *c,
-                              struct slice note)
+enum err spool_set_head(struct spool *s, enum spool_head which,
+                        const struct checkpoint *c, struct slice note)
 {
     struct buf b = {0};
     buf_addf(&b, "%llu ", (unsigned long long)c->size);
@@ -555,7 +581,7 @@ enum err spool_set_checkpoint(struct spool *s, const struct checkpoint *c,
     buf_addf(&b, " %s\n", c->origin);
     buf_add(&b, note.p, note.n);
     enum err e =
-        b.failed ? ERR_NOMEM : meta_set(s, "checkpoint", buf_slice(&b));
+        b.failed ? ERR_NOMEM : meta_set(s, head_name(which), buf_slice(&b));
     buf_fini(&b);
     return e;
 }
@@ -579,30 +605,28 @@ static enum err parse_checkpoint(struct slice text, struct checkpoint *c,
     return note->failed ? ERR_NOMEM : ERR_OK;
 }
 
-enum err spool_checkpoint(struct spool *s, struct checkpoint *c,
-                          struct buf *note)
+enum err spool_head(struct spool *s, enum spool_head which,
+                    struct checkpoint *c, struct buf *note)
 {
     struct buf b = {0};
     memset(c, 0, sizeof(*c));
-    enum err e = meta_get(s, "checkpoint", &b);
+    enum err e = meta_get(s, head_name(which), &b);
     if (e == ERR_OK)
         e = parse_checkpoint(buf_slice(&b), c, note);
     buf_fini(&b);
     return e;
 }
 
-enum err spool_set_forked(struct spool *s, bool forked)
+enum err spool_forget_heads(struct spool *s)
 {
-    return meta_set(s, "forked", slice_str(forked ? "1" : "0"));
-}
-
-bool spool_forked(struct spool *s)
-{
-    struct buf b = {0};
-    bool forked =
-        meta_get(s, "forked", &b) == ERR_OK && b.n == 1 && b.p[0] == '1';
-    buf_fini(&b);
-    return forked;
+    enum err e = ERR_OK;
+    for (int i = 0; i < SPOOL_HEADS && e == ERR_OK; i++) {
+        sqlite3_stmt *st = db_query(s, Q_META_DROP);
+        sqlite3_bind_text(st, 1, head_name((enum spool_head)i), -1,
+                          SQLITE_STATIC);
+        e = db_run(s, st);
+    }
+    return e;
 }
 
 /* ---- upkeep ---- */
@@ -668,7 +692,8 @@ enum err spool_prune(struct spool *s, uint64_t now_ms)
 
 enum err spool_erase(struct spool *s, const uint8_t person[16])
 {
-    static const int WHAT[] = {Q_ERASE_KEY, Q_ERASE_OUT, Q_ERASE_IN};
+    static const int WHAT[] = {Q_ERASE_KEY, Q_ERASE_OUT, Q_ERASE_IN,
+                               Q_ERASE_PROOF};
     for (size_t i = 0; i < NELEM(WHAT); i++) {
         sqlite3_stmt *st = db_query(s, WHAT[i]);
         db_bind(st, 1, slice_of(person, TOKEN));

@@ -64,6 +64,8 @@ struct spool_out {
     uint32_t type;
     uint8_t header_sha256[32];
     char code[CODE_TEXT];
+    bool has_person;
+    uint8_t person[16]; /* token */
     struct buf event, receipt, source;
 };
 void spool_out_fini(struct spool_out *o);
@@ -160,14 +162,30 @@ enum err spool_recalled(struct spool *s, struct id delivery_id,
 /* Commits, and empties the journal: deleted bytes are gone from the disk. */
 enum err spool_scrub(struct spool *s) MUST_CHECK;
 
+/* ---- proofs (C2SP tlog-proof) of what was accepted from us or delivered,
+ * sealed like their content, kept when that is forgotten by age ---- */
+/* person as of the row: 16 bytes or NULL. The newest stays. */
+enum err spool_keep_proof(struct spool *s, struct id of, const uint8_t *person,
+                          struct slice proof) MUST_CHECK;
+/* of: an event's or a delivery's id. Appended. ERR_NOT_FOUND. */
+enum err spool_proof(struct spool *s, struct id of,
+                     struct buf *proof) MUST_CHECK;
+
 /* ---- the hub's log as last seen ---- */
-enum err spool_checkpoint(struct spool *s, struct checkpoint *c,
-                          struct buf *note) MUST_CHECK; /* ERR_NOT_FOUND */
-enum err spool_set_checkpoint(struct spool *s, const struct checkpoint *c,
-                              struct slice note) MUST_CHECK;
-/* Set while a fork is not cleared; survives a restart. */
-enum err spool_set_forked(struct spool *s, bool forked) MUST_CHECK;
-bool spool_forked(struct spool *s);
+enum spool_head { /* the newest of each lane, and with a quorum of witnesses */
+                  SPOOL_HEAD_URGENT,
+                  SPOOL_HEAD_NORMAL,
+                  SPOOL_HEAD_QUORUM,
+                  SPOOL_HEADS
+};
+/* note is appended to. ERR_NOT_FOUND. */
+enum err spool_head(struct spool *s, enum spool_head which,
+                    struct checkpoint *c, struct buf *note) MUST_CHECK;
+enum err spool_set_head(struct spool *s, enum spool_head which,
+                        const struct checkpoint *c,
+                        struct slice note) MUST_CHECK;
+/* Forgets all of them: a person decided. */
+enum err spool_forget_heads(struct spool *s) MUST_CHECK;
 
 /* ---- upkeep ---- */
 struct spool_counts {

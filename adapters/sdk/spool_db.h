@@ -1,5 +1,6 @@
 /* spool_db.h - the database under the spool. Private to spool*.c: spool.c
- * opens it and keeps its keys, spool_out.c and spool_in.c are the two boxes. */
+ * opens it and keeps its keys, spool_out.c and spool_in.c are the two boxes,
+ * spool_proof.c the proofs of both. */
 #ifndef TSUNAGI_SDK_SPOOL_DB_H
 #define TSUNAGI_SDK_SPOOL_DB_H
 #include "adapters/sdk/spool.h"
@@ -10,6 +11,7 @@
 enum {
     Q_META_GET,
     Q_META_SET,
+    Q_META_DROP,
     Q_KEY_GET,
     Q_KEY_SET,
     Q_PUT,
@@ -33,6 +35,8 @@ enum {
     Q_RELIED,
     Q_WITHDRAW,
     Q_WITHDRAW_ALL,
+    Q_PROOF_SET,
+    Q_PROOF_GET,
     Q_COUNT,
     Q_COUNT_LANE,
     Q_COUNT_RECALLED,
@@ -41,6 +45,7 @@ enum {
     Q_ERASE_KEY,
     Q_ERASE_OUT,
     Q_ERASE_IN,
+    Q_ERASE_PROOF,
     QUERIES
 };
 

@@ -105,6 +105,9 @@ static void read_out_row(sqlite3_stmt *st, struct spool_out *o)
         memcpy(o->header_sha256, db_column(st, 8).p, 32);
     snprintf(o->code, sizeof(o->code), "%s",
              (const char *)sqlite3_column_text(st, 9));
+    o->has_person = db_column(st, 10).n == TOKEN;
+    if (o->has_person)
+        memcpy(o->person, db_column(st, 10).p, TOKEN);
 }
 
 /* A destroyed key leaves the payload empty; anything else is damage. */

@@ -1,12 +1,7 @@
-/* verify.c - deliveries and the history of the hub's log.
- *
- * Two connections bring deliveries, so heads arrive interleaved and a proof may
- * start at a head that is no longer the newest one we know. The newest 32
- * heads are remembered: a size seen twice must have one root. A proof starts at
- * a head that we told the hub on that very connection or got there. */
+/* verify.c - one delivery: every signature, commitment, leaf and proof in it.
+ * The head that its leaf is proved under was checked before (history.c). */
 #include "adapters/sdk/verify.h"
 #include "proto/wire/unpack.h"
-#include <assert.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -162,88 +157,4 @@ enum err verify_delivery(struct slice packed, const char *agency,
     ProtobufCMessage *m = (ProtobufCMessage *)s;
     unpack_free(&m);
     return e;
-}
-
-/* ---- history ---- */
-
-void heads_init(struct heads *h, const struct checkpoint *last)
-{
-    memset(h, 0, sizeof(*h));
-    h->n = 1;
-    if (last != NULL)
-        h->head[0] = *last;
-}
-
-const struct checkpoint *heads_last(const struct heads *h)
-{
-    assert(h->n > 0);
-    return &h->head[h->n - 1];
-}
-
-static const struct checkpoint *of_size(const struct heads *h, uint64_t size)
-{
-    for (size_t i = 0; i < h->n; i++)
-        if (h->head[i].size == size)
-            return &h->head[i];
-    return NULL;
-}
-
-/* Keeps them in order of size; the smallest falls out. */
-static void remember(struct heads *h, const struct checkpoint *c)
-{
-    if (h->n == HEADS_KEPT) {
-        memmove(&h->head[0], &h->head[1],
-                (HEADS_KEPT - 1) * sizeof(h->head[0]));
-        h->n--;
-    }
-    size_t at = h->n;
-    while (at > 0 && h->head[at - 1].size > c->size)
-        at--;
-    memmove(&h->head[at + 1], &h->head[at], (h->n - at) * sizeof(h->head[0]));
-    h->head[at] = *c;
-    h->n++;
-}
-
-static bool same_root(const struct checkpoint *a, const struct checkpoint *b)
-{
-    return memcmp(a->root.b, b->root.b, HASH_BYTES) == 0;
-}
-
-enum err heads_extend(struct heads *h, const struct checkpoint *base,
-                      const struct checkpoint *c, const struct hash *path,
-                      size_t n)
-{
-    const struct checkpoint *known = of_size(h, c->size);
-    if (known != NULL && c->size > 0 && !same_root(known, c))
-        return ERR_DLV_FORK;
-    enum err e = proof_check_consistency(base->size, base->root, c->size,
-                                         c->root, path, n);
-    if (e == ERR_OK && known == NULL)
-        remember(h, c);
-    return e;
-}
-
-void known_reset(struct known_heads *k)
-{
-    k->n = k->next = 0;
-    k->least = 0;
-}
-
-const struct checkpoint *known_find(const struct known_heads *k, uint64_t size)
-{
-    for (size_t i = 0; i < k->n; i++)
-        if (k->head[i].size == size)
-            return &k->head[i];
-    return NULL;
-}
-
-void known_add(struct known_heads *k, const struct checkpoint *c)
-{
-    if (k->n == 0)
-        k->least = c->size;
-    if (known_find(k, c->size) != NULL)
-        return;
-    k->head[k->next] = *c;
-    k->next = (k->next + 1) % KNOWN_MAX;
-    k->n += k->n < KNOWN_MAX;
 }

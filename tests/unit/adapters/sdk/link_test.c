@@ -331,9 +331,9 @@ static void a_forged_delivery_is_never_acknowledged(void **state)
 
 static bool both_notes(const char *folder, const char *name)
 {
-    static const char *const PARTS[] = {"---- seen before ----\n" ORIGIN
-                                        "\n4\n",
-                                        "---- received now ----\n" ORIGIN "\n"};
+    static const char *const PARTS[] = {
+        "---- seen before ----\n" ORIGIN "\n4\n",
+        "\n---- received now ----\n" ORIGIN "\n"};
     char path[512];
     struct buf b = {0};
     snprintf(path, sizeof(path), "%s/%s", folder, name);
@@ -378,8 +378,15 @@ static void a_forked_log_stops_deliveries_until_cleared(void **state)
     turns(p, 50);
     assert_int_equal(p->fetches[0], 0);
     assert_int_equal(inbox_size(p), 1);
-    assert_int_equal(node_do(p->s, "clear", NULL, 0, &a), ERR_OK);
+    const struct node_arg why = {"reason", "県と確認した"};
+    assert_int_equal(node_do(p->s, "witness-clear", NULL, 0, &a), ERR_OK);
+    assert_int_equal(a.code, ERR_USAGE);
     node_answer_fini(&a);
+    assert_true(is_forked(p));
+    assert_int_equal(node_do(p->s, "witness-clear", &why, 1, &a), ERR_OK);
+    assert_int_equal(a.code, ERR_OK);
+    node_answer_fini(&a);
+    assert_false(is_forked(p));
     UNTIL(p, p->fetches[0] > 0);
     p->seen_size = 0;
     deliver(p, HONEST, 1);
@@ -399,7 +406,8 @@ static void a_proof_from_a_head_we_never_told_is_refused(void **state)
     UNTIL(p, hub_count(p, "refused") == 1);
     struct checkpoint c;
     struct buf note = {0};
-    assert_int_equal(spool_checkpoint(p->s->host.spool, &c, &note), ERR_OK);
+    assert_int_equal(spool_head(p->s->host.spool, SPOOL_HEAD_URGENT, &c, &note),
+                     ERR_OK);
     assert_int_equal(c.size, 4);
     buf_fini(&note);
     assert_false(is_forked(p));

@@ -397,18 +397,24 @@ static void the_hubs_log_is_remembered(void **state)
     struct checkpoint c = {.origin = "hub.example.test/log", .size = 42}, back;
     struct buf note = {0};
     memset(c.root.b, 0xab, HASH_BYTES);
-    assert_int_equal(spool_checkpoint(p->spool, &back, &note), ERR_NOT_FOUND);
-    assert_int_equal(spool_set_checkpoint(p->spool, &c, slice_str("note\n")),
-                     ERR_OK);
-    assert_int_equal(spool_set_forked(p->spool, true), ERR_OK);
+    assert_int_equal(spool_head(p->spool, SPOOL_HEAD_NORMAL, &back, &note),
+                     ERR_NOT_FOUND);
+    assert_int_equal(
+        spool_set_head(p->spool, SPOOL_HEAD_NORMAL, &c, slice_str("note\n")),
+        ERR_OK);
     assert_int_equal(spool_commit(p->spool), ERR_OK);
     reopen(p);
-    assert_int_equal(spool_checkpoint(p->spool, &back, &note), ERR_OK);
+    assert_int_equal(spool_head(p->spool, SPOOL_HEAD_URGENT, &back, &note),
+                     ERR_NOT_FOUND);
+    assert_int_equal(spool_head(p->spool, SPOOL_HEAD_NORMAL, &back, &note),
+                     ERR_OK);
     assert_int_equal(back.size, 42);
     assert_string_equal(back.origin, c.origin);
     assert_memory_equal(back.root.b, c.root.b, HASH_BYTES);
     assert_true(slice_eq(buf_slice(&note), slice_str("note\n")));
-    assert_true(spool_forked(p->spool));
+    assert_int_equal(spool_forget_heads(p->spool), ERR_OK);
+    assert_int_equal(spool_head(p->spool, SPOOL_HEAD_NORMAL, &back, &note),
+                     ERR_NOT_FOUND);
     buf_fini(&note);
 }
 
