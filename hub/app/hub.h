@@ -63,7 +63,7 @@ struct hub {
     struct witness *witness; /* NULL: nobody is asked to cosign */
     uint64_t started_ms, now_ms, boot_ms;
     bool clock_ok;
-    bool open;       /* a transaction is open */
+    bool open;          /* a transaction is open */
     bool older_keyring; /* started to accept one */
     enum err broken; /* a storage fault: stop acknowledging, exit 75 (I-17) */
     enum err alarm;  /* a witness has proof against this log: exit 78 (I-15) */
@@ -85,6 +85,9 @@ struct hub {
 /* ---- main loop parts ---- */
 /* Opens everything the configuration names. why gets one line. */
 enum err hub_open(struct hub *h, struct buf *why) MUST_CHECK;
+/* Instead of hub_open: opens the store, starts a new epoch and does no more. */
+enum err hub_new_epoch(struct hub *h, const char *order,
+                       struct buf *why) MUST_CHECK;
 void hub_close(struct hub *h);
 /* One turn: receive, decide, commit, answer. Waits up to wait_ms. */
 void hub_turn(struct hub *h, int wait_ms);
@@ -99,6 +102,15 @@ enum err head_sign(struct store *store, struct signer *s,
  * ERR_ROLLBACK: it is shorter, or another one. */
 enum err head_check(struct store *store, const struct signer *s,
                     struct buf *why) MUST_CHECK;
+
+/* ---- epoch.c ---- */
+/* The log of the store has the name of the configuration. ERR_LOG_ORIGIN. */
+enum err epoch_check(struct hub *h, struct buf *why) MUST_CHECK;
+/* The log goes on under a new name, by an order (file) of two approvers. Store
+ * opened with accept_rollback, no signer yet. Done before by the same order:
+ * what a crash left undone is done. */
+enum err epoch_start(struct hub *h, const char *order,
+                     struct buf *why) MUST_CHECK;
 
 /* ---- turn.c: the transaction ---- */
 /* Commits what is open, signs the head, lets the answers leave. False when the

@@ -66,13 +66,18 @@ static void notify(const char *state)
 static void usage(FILE *out)
 {
     fputs("tsunagid - the Tsunagi hub\n"
-          "usage: tsunagid [-c FILE] [--check] [--older-keyring] [--help] "
-          "[--version]\n"
+          "usage: tsunagid [-c FILE] [--check] [--older-keyring] "
+          "[--new-epoch ORDER]\n"
+          "       tsunagid --help | --version\n"
           "  -c FILE    configuration (/etc/tsunagi/hub.conf)\n"
           "  --check    read the configuration, say what is wrong, and exit\n"
           "  --older-keyring  start once with a keyring older than the store; "
           "what\n"
           "             was sealed under newer keys is lost\n"
+          "  --new-epoch ORDER  after a restore: the log goes on under the new "
+          "name\n"
+          "             of the configuration, by an order that two people "
+          "signed; exits\n"
           "SIGTERM stops it, SIGHUP reads registry and policy again.\n"
           "See tsunagid(8), hub.conf(5).\n",
           out);
@@ -126,13 +131,24 @@ static int run(struct hub *h)
         log_error("tsunagid: exits after a storage fault");
         _exit(EXIT_STORE);
     }
-    bool refused = h->alarm != ERR_OK;
+    bool alarm = h->alarm != ERR_OK;
     hub_close(h);
     log_note("tsunagid: stopped");
-    return refused ? EXIT_REFUSED : 0;
+    return alarm ? EXIT_REFUSED : 0;
 }
 
-static int start(const char *path, bool check, bool older_keyring)
+static int refused(struct hub *h, enum err e, struct buf *why)
+{
+    log_error("tsunagid: not started code=%s: %s", err_code(e),
+              why->n > 0 ? (char *)why->p : err_en(e));
+    hub_close(h);
+    buf_fini(why);
+    return e == ERR_STORE || e == ERR_IO ? EXIT_STORE : EXIT_REFUSED;
+}
+
+/* order: NULL, or a new epoch is all there is to do. */
+static int start(const char *path, bool check, bool older_keyring,
+                 const char *order)
 {
     static struct hub hub; /* large; one for the life of the process */
     struct buf why = {0};
@@ -144,16 +160,16 @@ static int start(const char *path, bool check, bool older_keyring)
         conf_fini(HUB_CONFIG, &hub.config);
         return 0;
     }
-    enum err e = hub_open(&hub, &why);
-    if (e != ERR_OK) {
-        log_error("tsunagid: not started code=%s: %s", err_code(e),
-                  why.n > 0 ? (char *)why.p : err_en(e));
-        hub_close(&hub);
-        buf_fini(&why);
-        return e == ERR_STORE || e == ERR_IO ? EXIT_STORE : EXIT_REFUSED;
-    }
+    enum err e =
+        order != NULL ? hub_new_epoch(&hub, order, &why) : hub_open(&hub, &why);
+    if (e != ERR_OK)
+        return refused(&hub, e, &why);
     buf_fini(&why);
-    int code = run(&hub);
+    int code = 0;
+    if (order != NULL)
+        hub_close(&hub);
+    else
+        code = run(&hub);
     conf_fini(HUB_CONFIG, &hub.config);
     return code;
 }
@@ -164,10 +180,11 @@ int main(int argc, char **argv)
         {"check", no_argument, NULL, 'k'},
         {"config", required_argument, NULL, 'c'},
         {"help", no_argument, NULL, 'h'},
+        {"new-epoch", required_argument, NULL, 'e'},
         {"older-keyring", no_argument, NULL, 'o'},
         {"version", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0}};
-    const char *path = "/etc/tsunagi/hub.conf";
+    const char *path = "/etc/tsunagi/hub.conf", *order = NULL;
     bool check = false, older_keyring = false;
     int o;
     while ((o = getopt_long(argc, argv, "c:", LONG, NULL)) != -1) {
@@ -175,6 +192,8 @@ int main(int argc, char **argv)
             path = optarg;
         } else if (o == 'k') {
             check = true;
+        } else if (o == 'e') {
+            order = optarg;
         } else if (o == 'o') {
             older_keyring = true;
         } else if (o == 'h') {
@@ -194,5 +213,5 @@ int main(int argc, char **argv)
     }
     log_open("tsunagid", LOG_NOTE);
     catch_signals();
-    return start(path, check, older_keyring);
+    return start(path, check, older_keyring, order);
 }

@@ -21,7 +21,7 @@ static enum err read_keys(struct hub *h, struct buf *why)
     return e;
 }
 
-static enum err open_store(struct hub *h, struct buf *why)
+static enum err open_store(struct hub *h, bool accept_rollback, struct buf *why)
 {
     struct buf anchor = {0};
     buf_addf(&anchor, "%s/anchor", h->config.state);
@@ -31,7 +31,8 @@ static enum err open_store(struct hub *h, struct buf *why)
                              .anchor_path = (char *)anchor.p,
                              .keyring_dir = h->config.keyring,
                              .kek_dir = h->config.kek,
-                             .accept_older_keyring = h->older_keyring};
+                             .accept_older_keyring = h->older_keyring,
+                             .accept_rollback = accept_rollback};
     enum err e = store_open(&c, &h->store, why);
     buf_fini(&anchor);
     return e;
@@ -58,10 +59,8 @@ static enum err open_signer(struct hub *h, struct buf *why)
         signer_open(h->config.origin, &h->log_keys, (char *)path.p, &h->signer);
     if (e != ERR_OK)
         buf_addf(why, "%s: %s", (char *)path.p, err_en(e));
-    else
-        e = catch_up(h, why);
     buf_fini(&path);
-    return e;
+    return e == ERR_OK ? catch_up(h, why) : e;
 }
 
 static enum err open_net(struct hub *h, struct buf *why)
@@ -91,7 +90,8 @@ static void harden(void)
 #endif
 }
 
-enum err hub_open(struct hub *h, struct buf *why)
+static enum err open_what_lasts(struct hub *h, bool accept_rollback,
+                                struct buf *why)
 {
     harden();
     code_allow_fictitious(h->config.fictitious);
@@ -101,8 +101,20 @@ enum err hub_open(struct hub *h, struct buf *why)
     enum err e = sign_init();
     if (e == ERR_OK)
         e = read_keys(h, why);
+    return e == ERR_OK ? open_store(h, accept_rollback, why) : e;
+}
+
+enum err hub_new_epoch(struct hub *h, const char *order, struct buf *why)
+{
+    enum err e = open_what_lasts(h, true, why);
+    return e == ERR_OK ? epoch_start(h, order, why) : e;
+}
+
+enum err hub_open(struct hub *h, struct buf *why)
+{
+    enum err e = open_what_lasts(h, false, why);
     if (e == ERR_OK)
-        e = open_store(h, why);
+        e = epoch_check(h, why);
     if (e == ERR_OK)
         e = open_signer(h, why);
     if (e == ERR_OK)

@@ -13,7 +13,8 @@
 #include <string.h>
 
 #define FRONTIER_MAX 64
-#define HEAD "tsunagi-signer/1\n"
+#define HEAD "tsunagi-signer/1"
+#define STATE_MAX 16384
 
 struct signer {
     char origin[ORIGIN_MAX];
@@ -24,19 +25,31 @@ struct signer {
     struct hash frontier[FRONTIER_MAX]; /* [k]: subtree of 2^k leaves */
 };
 
-static enum err read_state(struct signer *s, char *text)
+/* Takes the head of a state off *at. */
+static enum err read_head(char **at, char origin[ORIGIN_MAX], uint64_t *size)
 {
-    char *at = text + strlen(HEAD);
-    char *line = strsep(&at, "\n");
-    if (line == NULL || strcmp(line, s->origin) != 0)
+    char *line = strsep(at, "\n");
+    if (line == NULL || strcmp(line, HEAD) != 0)
         return ERR_INTEGRITY;
-    line = strsep(&at, "\n");
-    if (line == NULL || sscanf(line, "%" SCNu64, &s->size) != 1)
+    line = strsep(at, "\n");
+    if (line == NULL || strlen(line) >= ORIGIN_MAX)
+        return ERR_INTEGRITY;
+    memcpy(origin, line, strlen(line) + 1);
+    line = strsep(at, "\n");
+    return line != NULL && sscanf(line, "%" SCNu64, size) == 1 ? ERR_OK
+                                                               : ERR_INTEGRITY;
+}
+
+static enum err read_state(struct signer *s, char *at)
+{
+    char origin[ORIGIN_MAX];
+    enum err e = read_head(&at, origin, &s->size);
+    if (e != ERR_OK || strcmp(origin, s->origin) != 0)
         return ERR_INTEGRITY;
     for (unsigned k = 0; k < FRONTIER_MAX; k++) {
         if ((s->size >> k & 1) == 0)
             continue;
-        line = strsep(&at, "\n");
+        const char *line = strsep(&at, "\n");
         if (line == NULL || strlen(line) != 2 * HASH_BYTES ||
             hex_decode(line, s->frontier[k].b, HASH_BYTES) != ERR_OK)
             return ERR_INTEGRITY;
@@ -47,23 +60,31 @@ static enum err read_state(struct signer *s, char *text)
 static enum err load_state(struct signer *s)
 {
     struct buf text = {0};
-    enum err e = file_read(s->path, 16384, &text);
-    if (e == ERR_NOT_FOUND) {
-        buf_fini(&text);
-        return ERR_OK;
-    }
-    if (e == ERR_OK &&
-        (text.n < strlen(HEAD) || memcmp(text.p, HEAD, strlen(HEAD)) != 0))
-        e = ERR_INTEGRITY;
+    enum err e = file_read(s->path, STATE_MAX, &text);
     if (e == ERR_OK)
-        e = read_state(s, (char *)text.p);
+        e = text.n > 0 ? read_state(s, (char *)text.p) : ERR_INTEGRITY;
+    else if (e == ERR_NOT_FOUND)
+        e = ERR_OK;
     s->saved = s->size;
     buf_fini(&text);
     return e;
 }
 
-enum err signer_open(const char *origin, const struct node_keys *keys,
-                     const char *state_path, struct signer **out)
+enum err signer_peek(const char *state_path, char origin[ORIGIN_MAX],
+                     uint64_t *size)
+{
+    struct buf text = {0};
+    char *at;
+    enum err e = file_read(state_path, STATE_MAX, &text);
+    at = (char *)text.p;
+    if (e == ERR_OK)
+        e = text.n > 0 ? read_head(&at, origin, size) : ERR_INTEGRITY;
+    buf_fini(&text);
+    return e;
+}
+
+enum err signer_new(const char *origin, const struct node_keys *keys,
+                    const char *state_path, struct signer **out)
 {
     *out = NULL;
     struct signer *s = calloc(1, sizeof(*s));
@@ -72,14 +93,27 @@ enum err signer_open(const char *origin, const struct node_keys *keys,
     snprintf(s->origin, sizeof(s->origin), "%s", origin);
     s->keys = keys;
     s->path = strdup(state_path);
-    enum err e = s->path == NULL ? ERR_NOMEM : load_state(s);
-    if (e != ERR_OK) {
-        free(s->path);
+    if (s->path == NULL) {
         free(s);
-        return e;
+        return ERR_NOMEM;
     }
     *out = s;
     return ERR_OK;
+}
+
+enum err signer_open(const char *origin, const struct node_keys *keys,
+                     const char *state_path, struct signer **out)
+{
+    enum err e = signer_new(origin, keys, state_path, out);
+    if (e != ERR_OK)
+        return e;
+    e = load_state(*out);
+    if (e != ERR_OK) {
+        free((*out)->path);
+        free(*out);
+        *out = NULL;
+    }
+    return e;
 }
 
 void signer_close(struct signer **s)
@@ -147,7 +181,7 @@ enum err signer_save(struct signer *s)
     if (s->saved == s->size || s->signed_size != s->size)
         return ERR_OK;
     struct buf b = {0};
-    buf_addf(&b, HEAD "%s\n%" PRIu64 "\n", s->origin, s->size);
+    buf_addf(&b, HEAD "\n%s\n%" PRIu64 "\n", s->origin, s->size);
     for (unsigned k = 0; k < FRONTIER_MAX; k++) {
         if ((s->size >> k & 1) == 0)
             continue;

@@ -12,6 +12,13 @@ struct signer;
  * outside the database. size 0 when the file is absent. */
 enum err signer_open(const char *origin, const struct node_keys *keys,
                      const char *state_path, struct signer **out) MUST_CHECK;
+/* The same without looking at what is there: a new epoch begins with nothing,
+ * and its first save replaces the state of the one before. */
+enum err signer_new(const char *origin, const struct node_keys *keys,
+                    const char *state_path, struct signer **out) MUST_CHECK;
+/* Whose state lies at a path, and what it has signed. ERR_NOT_FOUND. */
+enum err signer_peek(const char *state_path, char origin[ORIGIN_MAX],
+                     uint64_t *size) MUST_CHECK;
 /* Writes the state durably. */
 void signer_close(struct signer **s);
 uint64_t signer_size(const struct signer *s);

@@ -16,6 +16,8 @@
  * be ahead of the anchor, never behind, and a loss confined to the last second
  * before a power cut is left to the nodes' spools and the witnesses to show.
  *
+ * Only a new epoch (store_anchor_renew) sets it back, both records at once.
+ *
  * A missing file is taken as a person's act (a new machine, a restore) and
  * made anew, with a warning; one that cannot be read is not. */
 #include "hub/store/internal.h"
@@ -126,6 +128,18 @@ enum err anchor_sync(struct anchor *a)
     }
     a->dirty = false;
     a->synced_ms = clock_boot_ms();
+    return ERR_OK;
+}
+
+enum err anchor_reset(struct anchor *a, uint64_t size, struct hash leaf)
+{
+    for (int slot = 0; slot < 2; slot++) {
+        enum err e = anchor_write(a, size, leaf);
+        if (e == ERR_OK)
+            e = anchor_sync(a);
+        if (e != ERR_OK)
+            return e;
+    }
     return ERR_OK;
 }
 

@@ -192,10 +192,14 @@ enum err anchor_open(struct anchor *a, const char *path,
 enum err anchor_write(struct anchor *a, uint64_t size,
                       struct hash leaf) MUST_CHECK;
 enum err anchor_sync(struct anchor *a) MUST_CHECK;
+/* Both records; a smaller size than before counts too. */
+enum err anchor_reset(struct anchor *a, uint64_t size,
+                      struct hash leaf) MUST_CHECK;
 void anchor_close(struct anchor *a);
 
 /* ---- log.c ---- */
-enum err log_load(struct store *s, struct buf *why) MUST_CHECK;
+enum err log_load(struct store *s, bool accept_rollback,
+                  struct buf *why) MUST_CHECK;
 enum err log_write(struct store *s) MUST_CHECK; /* pending leaves, in SQL */
 void log_written(struct store *s);              /* after COMMIT */
 struct hash log_last(const struct store *s);    /* hash of the last leaf */

@@ -452,7 +452,18 @@ static enum err check_anchor(struct store *s)
     return e == ERR_OK ? anchor_sync(a) : e;
 }
 
-enum err log_load(struct store *s, struct buf *why)
+enum err store_anchor_renew(struct store *s)
+{
+    struct hash none = {{0}};
+    if (s->broken)
+        return ERR_STORE;
+    enum err e =
+        anchor_reset(&s->anchor, s->size, s->size > 0 ? log_last(s) : none);
+    s->broken |= e != ERR_OK;
+    return e;
+}
+
+enum err log_load(struct store *s, bool accept_rollback, struct buf *why)
 {
     uint8_t tail[32];
     enum err e = load_state(s, tail);
@@ -462,7 +473,7 @@ enum err log_load(struct store *s, struct buf *why)
         e = load_note(s);
     if (e == ERR_OK)
         e = load_time(s);
-    if (e == ERR_OK)
+    if (e == ERR_OK && !accept_rollback)
         e = check_anchor(s);
     if (e == ERR_OK)
         return ERR_OK;

@@ -452,7 +452,7 @@ enum err store_open(const struct store_config *c, struct store **out,
     if (e == ERR_OK)
         e = anchor_open(&s->anchor, c->anchor_path, why);
     if (e == ERR_OK)
-        e = log_load(s, why);
+        e = log_load(s, c->accept_rollback, why);
     if (e == ERR_OK)
         e = load_counts(s, why);
     if (e != ERR_OK)

@@ -28,6 +28,7 @@ struct store_config {
     const char *keyring_dir;   /* keyring.db lives here; outside dir */
     const char *kek_dir;       /* key-encryption keys; outside both */
     bool accept_older_keyring; /* else refused; some payload is lost then */
+    bool accept_rollback;      /* see store_anchor_renew */
 };
 /* ERR_STORE_OPEN, ERR_ROLLBACK (the anchor names a leaf that is not there or
  * differs), ERR_INTEGRITY. *s is NULL on error; why gets one line. */
@@ -345,6 +346,10 @@ enum err store_glass_counts(struct store *s, uint64_t now_ms,
 enum err store_leaf(struct store *s, Pb__AuditLeaf *leaf,
                     uint64_t *index) MUST_CHECK;
 uint64_t store_log_size(const struct store *s); /* committed leaves */
+/* After an open with accept_rollback, which leaves the anchor as it was: the
+ * log as it stands is the log from here on. Until then every other start is
+ * refused, so nothing is accepted by halves. */
+enum err store_anchor_renew(struct store *s) MUST_CHECK;
 /* Bytes of a committed leaf, appended. ERR_NOT_FOUND. */
 enum err store_leaf_get(struct store *s, uint64_t index,
                         struct buf *out) MUST_CHECK;

@@ -69,6 +69,7 @@ struct region {
     struct approver_pair approver;
     uint64_t pack_version; /* signed last */
     bool witnesses, hours; /* witness.tlog, hours.tsv are there */
+    const char *origin;    /* NULL: ORIGIN */
     void *socket[64];      /* open ones: a test that fails leaves some behind */
 };
 
@@ -147,7 +148,7 @@ static inline void region_config(const struct region *r, struct hub_config *c)
         .urgent = strdup(r->urgent),
         .normal = strdup(r->normal),
         .control = region_path(r, "control"),
-        .origin = strdup(ORIGIN),
+        .origin = strdup(r->origin != NULL ? r->origin : ORIGIN),
         .witness_policy = r->witnesses ? region_path(r, "witness.tlog") : NULL,
         .witness_hours = r->hours ? region_path(r, "hours.tsv") : NULL,
         .witness_interval = 1,
@@ -538,7 +539,8 @@ static inline void check_receipt_proof(const struct region *r,
     assert_non_null(s->proof);
     assert_int_equal(log_proof_parse(slice_str(s->proof), &p), ERR_OK);
     assert_int_equal(p.index, receipt->leaf_index);
-    assert_int_equal(log_proof_check(&p, ORIGIN, r->hub->log_keys.pub.sign,
+    assert_int_equal(log_proof_check(&p, r->hub->config.origin,
+                                     r->hub->log_keys.pub.sign,
                                      buf_slice(&p.extra), &head),
                      ERR_OK);
     assert_int_equal(

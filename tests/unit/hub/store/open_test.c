@@ -158,10 +158,14 @@ static void keys_and_anchor_must_lie_outside_the_data(void **state)
     struct buf why = {0};
     struct store *s;
     snprintf(inside, sizeof(inside), "%s/../data/x", w->data);
-    struct store_config kek = {w->data, w->anchor, w->ring, inside, false};
-    struct store_config anchor = {w->data, inside, w->ring, w->kek, false};
-    struct store_config ring = {w->data, w->anchor, inside, w->kek, false};
-    struct store_config both = {w->data, w->anchor, w->ring, w->ring, false};
+    struct store_config kek = {w->data, w->anchor, w->ring,
+                               inside,  false,     false};
+    struct store_config anchor = {w->data, inside, w->ring,
+                                  w->kek,  false,  false};
+    struct store_config ring = {w->data, w->anchor, inside,
+                                w->kek,  false,     false};
+    struct store_config both = {w->data, w->anchor, w->ring,
+                                w->ring, false,     false};
     assert_int_equal(store_open(&kek, &s, &why), ERR_STORE_OPEN);
     assert_int_equal(store_open(&anchor, &s, &why), ERR_STORE_OPEN);
     assert_int_equal(store_open(&ring, &s, &why), ERR_STORE_OPEN);

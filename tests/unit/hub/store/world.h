@@ -36,8 +36,8 @@ struct world {
 
 MAYBE enum err world_open(struct world *w)
 {
-    struct store_config c = {w->data, w->anchor, w->ring, w->kek,
-                             w->accept_older_keyring};
+    struct store_config c = {
+        w->data, w->anchor, w->ring, w->kek, w->accept_older_keyring, false};
     return store_open(&c, &w->s, &w->why);
 }
 
