@@ -228,7 +228,7 @@ static bool take_turn(struct trial *t, size_t more, bool struck)
 /* ---- trials ---- */
 
 struct place {
-    char dir[64], data[80], anchor[80], kek[80], state[80];
+    char dir[64], data[80], anchor[80], ring[80], kek[80], state[80];
     struct node_keys keys;
 };
 
@@ -245,6 +245,7 @@ static void make_place(struct place *p)
     assert_non_null(mkdtemp(p->dir));
     snprintf(p->data, sizeof(p->data), "%s/data", p->dir);
     snprintf(p->anchor, sizeof(p->anchor), "%s/anchor", p->dir);
+    snprintf(p->ring, sizeof(p->ring), "%s/ring", p->dir);
     snprintf(p->kek, sizeof(p->kek), "%s/kek", p->dir);
     snprintf(p->state, sizeof(p->state), "%s/signer", p->dir);
     keys_make(&p->keys, "log");
@@ -253,8 +254,10 @@ static void make_place(struct place *p)
 
 static void open_both(struct trial *t, struct place *p)
 {
-    struct store_config c = {
-        .dir = p->data, .anchor_path = p->anchor, .kek_path = p->kek};
+    struct store_config c = {.dir = p->data,
+                             .anchor_path = p->anchor,
+                             .keyring_dir = p->ring,
+                             .kek_dir = p->kek};
     struct buf why = {0};
     assert_int_equal(store_open(&c, &t->store, &why), ERR_OK);
     assert_int_equal(signer_open(ORIGIN, &p->keys, p->state, &t->signer),
