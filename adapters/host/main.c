@@ -8,6 +8,7 @@
  * the module is such that starting again cannot help. */
 #include "adapters/sdk/run.h"
 #include "proto/base/log.h"
+#include "proto/base/process.h"
 #include <assert.h>
 #include <dlfcn.h>
 #include <getopt.h>
@@ -222,6 +223,7 @@ int main(int argc, char **argv)
         return code;
     if (p.check)
         return node_check(p.config, stderr) == ERR_OK ? 0 : EXIT_CONFIG;
+    process_harden();
     p.signals = block_signals();
     code = p.signals >= 0 ? start(&p) : EXIT_MACHINE;
     node_close(&p.session);

@@ -6,10 +6,9 @@
 #include "hub/app/hub.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/base/process.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 static enum err read_keys(struct hub *h, struct buf *why)
 {
@@ -81,19 +80,10 @@ static enum err own_sequence(struct hub *h)
     return ERR_OK;
 }
 
-static void harden(void)
-{
-    struct rlimit none = {0, 0};
-    setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__ /* its leak check has to attach to the process */
-    prctl(PR_SET_DUMPABLE, 0);
-#endif
-}
-
 static enum err open_what_lasts(struct hub *h, bool accept_rollback,
                                 struct buf *why)
 {
-    harden();
+    process_harden();
     code_allow_fictitious(h->config.fictitious);
     h->started_ms = h->now_ms = clock_wall_ms();
     h->boot_ms = clock_boot_ms();
