@@ -456,6 +456,7 @@ static const struct {
     {"read", ask_read, true},
     {"preview", ask_preview, true},
     {"report", ask_report, true},
+    {"provisions", ask_provisions, true},
 };
 
 /* Who had the local socket asked this: by its digest, found or not. */

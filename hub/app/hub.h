@@ -380,6 +380,9 @@ enum err ask_report(struct hub *h, const struct node *who, const Pb__Ask *a,
                     struct buf *json) MUST_CHECK;
 enum err ask_report_control(struct hub *h, const Pb__Ask *a,
                             struct buf *json) MUST_CHECK;
+/* An agency's records of provision and of acquisition, by pages. */
+enum err ask_provisions(struct hub *h, const struct node *who, const Pb__Ask *a,
+                        struct buf *json) MUST_CHECK;
 
 /* ---- ask.c, reload.c ---- */
 /* Answers the command line; nothing personal leaves by this door. */

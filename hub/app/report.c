@@ -454,6 +454,17 @@ static enum err add_row(struct hub *h, const struct reporting *r,
     return e;
 }
 
+static enum err sender_of(struct hub *h, const Pb__AuditLeaf *l,
+                          char from[AGENCY_MAX])
+{
+    struct id event_id;
+    bool found;
+    if (l->event_id.len != ID_BYTES)
+        return ERR_OK;
+    memcpy(event_id.b, l->event_id.data, ID_BYTES);
+    return store_event_agency(h->store, event_id, from, &found);
+}
+
 /* *added false: the entry is no line. */
 static enum err tell(struct hub *h, struct reporting *r, uint64_t index,
                      struct report_row *row, bool *added, struct buf *j)
@@ -461,13 +472,16 @@ static enum err tell(struct hub *h, struct reporting *r, uint64_t index,
     struct buf bytes = {0};
     Pb__AuditLeaf *l = NULL;
     struct delay late;
+    char from[AGENCY_MAX] = "";
     bool delayed;
     enum err e = open_leaf(h, index, &bytes, &l);
     if (e == ERR_OK)
         e = store_delay_get(h->store, index, &late, &delayed);
+    if (e == ERR_OK)
+        e = sender_of(h, l, from);
     if (e == ERR_OK) {
         struct report_view v = {cited(h, r, l), h->registry, r->grants,
-                                r->grant_count};
+                                r->grant_count, from};
         e = delayed && japan_day(h->now_ms) < late.until_day
                 ? report_row_delayed(&v, late.until_day, late.basis, row)
                 : report_row(&v, l, row);

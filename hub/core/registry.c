@@ -1,6 +1,7 @@
 /* registry.c - the register of agencies, places and nodes, read from tables.
  *
  *   agencies.tsv        code name_ja name_en roles places government
+ *                       [address representative]
  *   municipalities.tsv  muni5 name_ja kind prefecture enabled
  *   nodes.tsv           node agency state curve sign box witness since
  *
@@ -129,6 +130,8 @@ static void read_agency(struct reading *r, struct agency *a)
     }
     a->name_ja = cell(r, "name_ja");
     a->name_en = cell(r, "name_en");
+    a->address = cell(r, "address");
+    a->representative = cell(r, "representative");
     if (a->name_ja[0] == '\0' || a->name_en[0] == '\0')
         fault(r, "name_ja", "a name is needed in Japanese and in English");
     read_roles(r, a);

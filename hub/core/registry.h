@@ -12,8 +12,9 @@
 #define AGENCY_PLACES 32
 struct agency {
     char code[AGENCY_MAX];
-    const char *name_ja, *name_en;     /* owned by the registry */
-    char role[AGENCY_ROLES][ROLE_MAX]; /* "" after the last */
+    const char *name_ja, *name_en;        /* owned by the registry */
+    const char *address, *representative; /* likewise; "" when not told */
+    char role[AGENCY_ROLES][ROLE_MAX];    /* "" after the last */
     char place[AGENCY_PLACES][6]; /* muni5 it serves, where it stands first;
                                      "" after the last */
     char government[6]; /* muni5 of the municipality or prefecture it acts
@@ -42,12 +43,13 @@ struct node {
     uint64_t since_ms;
 };
 struct registry;
-/* agencies: code name_ja name_en roles places government (lists by spaces).
+/* agencies: code name_ja name_en roles places government (lists by spaces),
+ * and perhaps address representative.
  * municipalities: muni5 name_ja kind prefecture enabled, where kind is
  * prefecture, designated, hc_city or other, and enabled lists the events that
  * this prefecture or designated city passes on by an arrangement of its own.
- * nodes: node agency state curve sign box witness since (keys hex, time RFC 3339).
- * An empty text is an empty table of municipalities or nodes; places and
+ * nodes: node agency state curve sign box witness since (keys hex, time RFC
+ * 3339). An empty text is an empty table of municipalities or nodes; places and
  * governments of agencies must be in a table that is not empty.
  * why receives "file:line: sentence" lines. */
 enum err registry_parse(struct slice agencies_tsv,

@@ -93,16 +93,16 @@ struct act {
 #define K(name) PB__LEAF_KIND__##name
 static const struct act ACTS[] = {
     /* clang-format off */
-    {K(RELEASE), NULL, -1, REPORT_DELIVERIES, "「%s」の知らせを渡しました"},
+    {K(RELEASE), NULL, -1, REPORT_DELIVERIES, "%sの知らせを渡しました"},
     {K(RECALL), "ERASE", -1, REPORT_ERASURES, "持っている情報を消すように頼み、返事がありました"},
     {K(RECALL), "ANSWER", -1, REPORT_DELIVERIES, "取り消した知らせについて、返事がありました"},
     {K(RECALL), NULL, -1, REPORT_DELIVERIES, "渡した知らせを取り消しました"},
     {K(DELIVERED), NULL, -1, REPORT_STEPS, "知らせを受け取ったという返事がありました"},
-    {K(READ), "PREVIEW", -1, REPORT_LOOKUPS, "「%s」を送ると何が渡るかを、送る前に確かめました"},
+    {K(READ), "PREVIEW", -1, REPORT_LOOKUPS, "%sを送ると何が渡るかを、送る前に確かめました"},
     {K(READ), NULL, 0, REPORT_REFUSALS, "開こうとしましたが、見られませんでした"},
-    {K(READ), NULL, -1, REPORT_READS, "「%s」の知らせを職員が開きました"},
-    {K(DECISION), NULL, 0, REPORT_REFUSALS, "「%s」の知らせを渡しませんでした"},
-    {K(DECISION), NULL, -1, REPORT_STEPS, "「%s」の知らせを渡してよいかを確かめました"},
+    {K(READ), NULL, -1, REPORT_READS, "%sの知らせを職員が開きました"},
+    {K(DECISION), NULL, 0, REPORT_REFUSALS, "%sの知らせを渡しませんでした"},
+    {K(DECISION), NULL, -1, REPORT_STEPS, "%sの知らせを渡してよいかを確かめました"},
     {K(WITHHELD), NULL, -1, REPORT_REFUSALS, "渡す前に止めました"},
     {K(CONSENT_GRANT), NULL, -1, REPORT_CONSENTS, "同意を記録しました"},
     {K(CONSENT_REVOKE), NULL, -1, REPORT_CONSENTS, "同意の取り消しを記録しました"},
@@ -118,7 +118,7 @@ static const struct act ACTS[] = {
     {K(ADMIN), "delay", -1, REPORT_ERASURES, "記録の一部を後の日に見せることを、2人が承認しました"},
     {K(REPORT), NULL, 0, REPORT_LOOKUPS, "この記録を取り出そうとしましたが、できませんでした"},
     {K(REPORT), NULL, -1, REPORT_LOOKUPS, "この記録を、本人に渡すために取り出しました"},
-    {K(INGEST), NULL, -1, REPORT_STEPS, "「%s」の知らせを送り出しました"},
+    {K(INGEST), NULL, -1, REPORT_STEPS, "%sの知らせを送り出しました"},
     {K(PERSON_CHANGE), NULL, -1, REPORT_STEPS, "市区町村の登録か、住所の保護を変えました"},
     {K(DEADLINE), NULL, -1, REPORT_STEPS, "決められた期限が来ました"},
     {K(LEAF_PARKED), NULL, -1, REPORT_STEPS, "人が確かめるまで止めておくことにしました"},
@@ -145,8 +145,22 @@ static const char *event_name(const Pb__AuditLeaf *l)
     return m != NULL && m->ja[0] != '\0' ? m->ja : "名前の分からない種類";
 }
 
+/* Whose it was, unless it is the one who acts; a relative is not named. */
+static void add_sender(const struct report_view *v, const Pb__AuditLeaf *l,
+                       struct buf *b)
+{
+    const struct agency *from = registry_agency(v->registry, v->from);
+    if (l->kind == PB__LEAF_KIND__INGEST || from == NULL)
+        return;
+    if (agency_has_role(from, RELATIVE))
+        buf_adds(b, "ほかの人からの");
+    else if (strcmp(v->from, HUB_CODE) != 0)
+        buf_addf(b, "%sからの", from->name_ja);
+}
+
 /* The sentence, with the event's name where it has a place for it. */
-static void add_act(const struct act *a, const Pb__AuditLeaf *l, struct buf *b)
+static void add_act(const struct report_view *v, const struct act *a,
+                    const Pb__AuditLeaf *l, struct buf *b)
 {
     const char *at = strstr(a->ja, EVENT);
     if (at == NULL) {
@@ -154,7 +168,8 @@ static void add_act(const struct act *a, const Pb__AuditLeaf *l, struct buf *b)
         return;
     }
     buf_add(b, a->ja, (size_t)(at - a->ja));
-    buf_adds(b, event_name(l));
+    add_sender(v, l, b);
+    buf_addf(b, "「%s」", event_name(l));
     buf_adds(b, at + strlen(EVENT));
 }
 
@@ -479,7 +494,7 @@ enum err report_row(const struct report_view *v, const Pb__AuditLeaf *l,
     r->time_ms = l->time_ms;
     r->staff = l->has_actor;
     r->masked = somebody_else(v, l);
-    add_act(a, l, &r->text[REPORT_ACT]);
+    add_act(v, a, l, &r->text[REPORT_ACT]);
     if (r->masked) {
         buf_adds(&r->text[REPORT_AGENCY],
                  "(ほかの人を守るため、書いていません)");

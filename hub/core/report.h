@@ -45,6 +45,7 @@ struct report_view {
     const struct registry *registry;
     const struct grant *grants; /* the person's, if they are still there */
     size_t grant_count;
+    const char *from; /* code of who sent the event; "": not known */
 };
 /* Zero-initialise; report_row_fini frees. */
 struct report_row {

@@ -144,6 +144,7 @@ int cmd_audit_export(struct ctl *c);
 int cmd_audit_verify(struct ctl *c);
 int cmd_audit_checkpoint(struct ctl *c);
 int cmd_audit_report(struct ctl *c);
+int cmd_audit_provisions(struct ctl *c);
 int cmd_policy_lint(struct ctl *c);
 int cmd_policy_sign(struct ctl *c);
 int cmd_policy_activate(struct ctl *c);

@@ -271,3 +271,46 @@ enum err deliveries_oldest(struct store *s, uint64_t *queued_ms)
             return e;
     }
 }
+
+/* ---- what was passed on ---- */
+
+static void read_provision(struct store *s, struct provision *p)
+{
+    const enum statement q = SQL_PROVISION_NEXT;
+    memset(p, 0, sizeof(*p));
+    p->id = (int64_t)col_int(s, q, 0);
+    col_text(s, q, 1, p->to, sizeof(p->to));
+    col_text(s, q, 2, p->role, sizeof(p->role));
+    col_text(s, q, 3, p->purpose, sizeof(p->purpose));
+    p->released_ms = col_int(s, q, 4);
+    p->released_classes = col_int(s, q, 5);
+    p->release_leaf = col_int(s, q, 6);
+    p->recall_leaf = col_int(s, q, 7);
+    p->person = col_id(s, q, 8);
+    col_text(s, q, 9, p->from, sizeof(p->from));
+    p->type = (uint32_t)col_int(s, q, 10);
+    p->ingest_leaf = col_int(s, q, 11);
+    p->hub_made = col_int(s, q, 12) != 0;
+}
+
+enum err store_provision_next(struct store *s, const char *agency,
+                              int64_t after, int64_t upto,
+                              struct provision *out, bool *found)
+{
+    enum err e = sql_row(
+        s, SQL_PROVISION_NEXT,
+        WITH(v_int((uint64_t)after), v_int((uint64_t)upto), v_text(agency)),
+        found);
+    if (e != ERR_OK || !*found)
+        return e;
+    read_provision(s, out);
+    return sql_done(s, SQL_PROVISION_NEXT);
+}
+
+enum err store_provision_last(struct store *s, int64_t *id)
+{
+    uint64_t last;
+    enum err e = sql_number(s, SQL_DELIVERY_LAST, &last);
+    *id = (int64_t)last;
+    return e;
+}

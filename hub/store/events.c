@@ -182,3 +182,14 @@ enum err store_node_seq_set(struct store *s, const char *node, enum lane lane,
     return sql_run(s, SQL_NODE_SEQ_SET,
                    WITH(v_text(node), v_int(lane), v_int(seq)));
 }
+
+enum err store_event_agency(struct store *s, struct id event_id,
+                            char agency[AGENCY_MAX], bool *found)
+{
+    agency[0] = '\0';
+    enum err e = sql_row(s, SQL_EVENT_AGENCY, WITH(v_id(&event_id)), found);
+    if (e != ERR_OK || !*found)
+        return e;
+    col_text(s, SQL_EVENT_AGENCY, 0, agency, AGENCY_MAX);
+    return sql_done(s, SQL_EVENT_AGENCY);
+}

@@ -34,20 +34,26 @@ enum err store_token_put(struct store *s, const char *agency,
         WITH(v_text(agency), v_int(kind), v_blob(token, 16), v_id(&what)));
 }
 
+enum err store_token_of(struct store *s, const char *agency,
+                        enum token_kind kind, struct id what, uint8_t token[16],
+                        bool *found)
+{
+    enum err e = sql_row(s, SQL_TOKEN_OF,
+                         WITH(v_text(agency), v_int(kind), v_id(&what)), found);
+    if (e != ERR_OK || !*found)
+        return e;
+    col_bytes(s, SQL_TOKEN_OF, 0, token, 16);
+    return sql_done(s, SQL_TOKEN_OF);
+}
+
 enum err store_token_for(struct store *s, const char *agency,
                          enum token_kind kind, struct id what,
                          uint8_t token[16])
 {
     bool found;
-    enum err e =
-        sql_row(s, SQL_TOKEN_OF, WITH(v_text(agency), v_int(kind), v_id(&what)),
-                &found);
-    if (e != ERR_OK)
+    enum err e = store_token_of(s, agency, kind, what, token, &found);
+    if (e != ERR_OK || found)
         return e;
-    if (found) {
-        col_bytes(s, SQL_TOKEN_OF, 0, token, 16);
-        return sql_done(s, SQL_TOKEN_OF);
-    }
     randombytes_buf(token, 16);
     return store_token_put(s, agency, kind, token, what);
 }

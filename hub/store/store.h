@@ -76,6 +76,9 @@ enum err store_event_find(struct store *s, struct id event_id,
                           struct stored_event *out) MUST_CHECK;
 /* Removes an event's parts for good; the header stays. ERR_NOT_FOUND. */
 enum err store_event_empty(struct store *s, int64_t seq) MUST_CHECK;
+/* Whose event it was; *found false: it is not kept. */
+enum err store_event_agency(struct store *s, struct id event_id,
+                            char agency[AGENCY_MAX], bool *found) MUST_CHECK;
 /* Last node_seq accepted from a node in a lane, 0 at first; and set it. */
 enum err store_node_seq(struct store *s, const char *node, enum lane lane,
                         uint64_t *last) MUST_CHECK;
@@ -95,6 +98,10 @@ enum err store_token_put(struct store *s, const char *agency,
 enum err store_token_for(struct store *s, const char *agency,
                          enum token_kind kind, struct id what,
                          uint8_t token[16]) MUST_CHECK;
+/* The same if it has one. */
+enum err store_token_of(struct store *s, const char *agency,
+                        enum token_kind kind, struct id what, uint8_t token[16],
+                        bool *found) MUST_CHECK;
 enum err store_person_new(struct store *s, struct id *out) MUST_CHECK;
 /* Random handle of a person for leaves, one per quarter of now. */
 enum err store_person_handle(struct store *s, struct id person, uint64_t now_ms,
@@ -189,6 +196,23 @@ enum err store_delivery_find(struct store *s, struct id delivery_id,
 enum err store_delivery_due(struct store *s, const char *agency, enum lane lane,
                             int64_t after, struct delivery *out, size_t max,
                             size_t *n) MUST_CHECK;
+/* What was passed on: one delivery that left, with whose event it was. */
+struct provision {
+    int64_t id;
+    struct id person;                      /* zero: nobody, or erased */
+    char from[AGENCY_MAX], to[AGENCY_MAX]; /* from HUB: hub_made */
+    char role[ROLE_MAX], purpose[PURPOSE_MAX];
+    uint32_t type;
+    bool hub_made;
+    uint64_t released_ms, released_classes;
+    uint64_t release_leaf, recall_leaf, ingest_leaf;
+};
+/* The first with an id in (after, upto] from or to an agency, or that the hub
+ * made; and the highest id there is. */
+enum err store_provision_next(struct store *s, const char *agency,
+                              int64_t after, int64_t upto,
+                              struct provision *out, bool *found) MUST_CHECK;
+enum err store_provision_last(struct store *s, int64_t *id) MUST_CHECK;
 /* The next agency after *agency whose queues may hold something of a person
  * (zero: of anybody); *found false at the end. */
 enum err store_queue_next(struct store *s, struct id person,

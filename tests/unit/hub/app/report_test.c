@@ -235,7 +235,8 @@ static void every_entry_about_the_person_is_a_line(void **state) /* SC-19 */
     assert_string_equal(text(release, "agency"), "架空市保健所");
     assert_string_equal(text(release, "role"), "保健所");
     assert_string_equal(text(release, "purpose"), "法律による届出");
-    says(release, "act", "「届出の提出」の知らせを渡しました");
+    says(release, "act",
+         "架空こころ病院からの「届出の提出」の知らせを渡しました");
     says(release, "kinds", "氏名・生年月日・性別");
     says(release, "why", "根拠: 法令に基づく場合(個人情報保護法27条");
     assert_string_equal(text(release, "ground"), "法律などの決まり");
@@ -575,6 +576,54 @@ static void many_lines_come_by_pages(void **state)
     json_decref(first);
 }
 
+/* ---- provision and acquisition ---- */
+
+static json_t *provisions(struct client *c, const char *from, const char *to)
+{
+    json_t *j = NULL;
+    assert_string_equal(
+        ask(c, "provisions",
+            (const char *[]){"from_ms", from, "to_ms", to, NULL}, &j),
+        "");
+    json_t *lines = json_incref(json_object_get(j, "lines"));
+    assert_false(json_is_true(json_object_get(j, "more")));
+    json_decref(j);
+    return lines;
+}
+
+#define EVER "0", "4102444800000"
+
+static void what_was_passed_on_is_a_record_on_both_sides(void **state)
+{
+    struct region *r = *state;
+    a_life(r);
+    json_t *given = provisions(client(r, "h1"), EVER);
+    json_t *got = provisions(client(r, "c1"), EVER);
+    assert_int_equal(json_array_size(given), 2);
+    assert_int_equal(json_array_size(got), 2);
+    const json_t *g = json_array_get(given, 0), *t = json_array_get(got, 0);
+    assert_string_equal(text(g, "direction"), "provision");
+    assert_string_equal(text(g, "agency"), "架空市保健所");
+    assert_string_equal(text(g, "address"), "架空県架空市保健町10-7");
+    assert_string_equal(text(g, "representative"), "所長 架空 十郎");
+    assert_string_equal(text(g, "person_token"), token_hex("anna"));
+    says(g, "items", "氏名・生年月日・性別");
+    says(g, "basis", "法令に基づく場合(個人情報保護法27条");
+    assert_string_equal(text(t, "direction"), "acquisition");
+    assert_string_equal(text(t, "agency"), "架空こころ病院");
+    /* each side has a token of its own */
+    assert_string_not_equal(text(t, "person_token"), token_hex("anna"));
+    assert_int_equal(number(g, "leaf"), number(t, "leaf"));
+    json_decref(given);
+    json_decref(got);
+    json_t *none = provisions(client(r, "k1"), EVER);
+    assert_int_equal(json_array_size(none), 0);
+    json_decref(none);
+    none = provisions(client(r, "h1"), "0", "1");
+    assert_int_equal(json_array_size(none), 0);
+    json_decref(none);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -588,6 +637,7 @@ int main(void)
         REGION_TEST(a_delayed_line_appears_on_its_day),
         REGION_TEST(an_erased_person_asks_by_the_order),
         REGION_TEST(many_lines_come_by_pages),
+        REGION_TEST(what_was_passed_on_is_a_record_on_both_sides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -314,7 +314,7 @@ static void open_offices(struct region *r)
     assert_int_equal(file_read(path, 1 << 20, &b), ERR_OK);
     for (int i = 0; i < OFFICES; i++) {
         office(i, code);
-        buf_addf(&b, "%s\t架空事務所%d\tOffice %d\tR_PLAN\t49201\t\n", code, i,
+        buf_addf(&b, "%s\t架空事務所%d\tOffice %d\tR_PLAN\t49201\t\t\t\n", code, i,
                  i);
     }
     region_write(r, "agencies.tsv", buf_slice(&b));

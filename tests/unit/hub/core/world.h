@@ -99,7 +99,10 @@ static inline void read_region(struct world *w, const char *more)
     assert_int_equal(
         file_read("deploy/region/municipalities.tsv", 1 << 20, &places),
         ERR_OK);
-    buf_adds(&agencies, more);
+    for (; *more != '\0'; more++) { /* address and representative: none */
+        buf_adds(&agencies, *more == '\n' ? "\t\t" : "");
+        buf_addc(&agencies, *more);
+    }
     if (registry_parse(buf_slice(&agencies), buf_slice(&places),
                        slice_str(NODES), &w->registry, &why) != ERR_OK)
         fail_msg("%s", (const char *)why.p);
