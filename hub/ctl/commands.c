@@ -63,6 +63,8 @@ const struct command COMMANDS[] = {
      "失効させる(次の電文から効く)", "revoke (acts on the next message)", cmd_node_revoke},
     {"node", "list", "", 0, 0, "config dir json",
      "接続の一覧", "list nodes", cmd_node_list},
+    {"node", "witnesses", "[NODE...]", 0, 64, "config dir",
+     "証人の方針を書き出す(指定がなければ承認済みのすべて)", "write out a policy of witnesses (all approved nodes, or these)", cmd_node_witnesses},
     {"key", "make", "NAME", 1, 1, "out json",
      "鍵を作る(NAME.key と NAME.pub)", "make keys (NAME.key and NAME.pub)", cmd_key_make},
     {"key", "show", "FILE.pub", 1, 1, "json",

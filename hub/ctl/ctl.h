@@ -114,6 +114,7 @@ int cmd_node_add(struct ctl *c);
 int cmd_node_approve(struct ctl *c);
 int cmd_node_revoke(struct ctl *c);
 int cmd_node_list(struct ctl *c);
+int cmd_node_witnesses(struct ctl *c);
 int cmd_send(struct ctl *c);
 int cmd_inbox(struct ctl *c);
 int cmd_inbox_show(struct ctl *c);

@@ -7,6 +7,7 @@
 #include "hub/ctl/ctl.h"
 #include "proto/base/clock.h"
 #include "proto/base/date.h"
+#include "proto/wire/quorum.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,20 +18,33 @@
 
 /* ---- key ---- */
 
+/* The verifier key of its cosignatures. */
+static void add_witness_key(const struct node_public *p, struct buf *out)
+{
+    struct vkey v = {.type = VKEY_COSIGNER};
+    snprintf(v.name, sizeof(v.name), "%s", p->node);
+    memcpy(v.key, p->witness, KEY_BYTES);
+    vkey_write(&v, out);
+}
+
 static void show_public(const struct ctl *c, const struct node_public *p,
                         const char *path)
 {
     char fp[FINGERPRINT_TEXT];
-    struct buf sign = {0}; /* what the table of approvers holds */
+    struct buf sign = {0};    /* what the table of approvers holds */
+    struct buf witness = {0}; /* what a policy of witnesses holds */
     keys_fingerprint(p, fp);
     buf_add_hex(&sign, slice_of(p->sign, KEY_BYTES));
+    add_witness_key(p, &witness);
     if (c->json)
         printf("{\"schema\":\"tsunagi.key/1\",\"node\":\"%s\",\"fingerprint\":"
-               "\"%s\",\"sign\":\"%s\"}\n",
-               p->node, fp, sign.failed ? "" : (char *)sign.p);
+               "\"%s\",\"sign\":\"%s\",\"witness\":\"%s\"}\n",
+               p->node, fp, sign.failed ? "" : (char *)sign.p,
+               witness.failed ? "" : (char *)witness.p);
     else
         printf("%s  %s  %s\n", p->node, fp, path);
     buf_fini(&sign);
+    buf_fini(&witness);
 }
 
 int cmd_key_make(struct ctl *c)
@@ -284,4 +298,108 @@ int cmd_node_approve(struct ctl *c)
 int cmd_node_revoke(struct ctl *c)
 {
     return change_state(c, NODE_REVOKED);
+}
+
+/* ---- a policy of witnesses (C2SP tlog-policy) ---- */
+
+/* Of n witnesses (n+f)/2+1 are a quorum that f may lie to: any two have an
+ * honest one in common. f is all that a third less one of them may be. */
+static size_t quorum_of(size_t n)
+{
+    return n == 0 ? 0 : (n + (n - 1) / 3) / 2 + 1;
+}
+
+static bool is_chosen(const struct ctl *c, const struct node *n)
+{
+    for (int i = 0; i < c->argc; i++)
+        if (strcmp(c->argv[i], n->pub.node) == 0)
+            return true;
+    return c->argc == 0 && n->state == NODE_ACTIVE;
+}
+
+/* An agency counts once, however many nodes it has: the members of one with
+ * several are a group. Returns what the agency goes by, NULL: it was there. */
+static const char *add_agency(const struct ctl *c, const struct table *t,
+                              size_t at, struct buf *out)
+{
+    const struct agency *a = t->nodes[at].agency;
+    struct buf list = {0};
+    size_t n = 0;
+    bool first = true;
+    for (size_t i = 0; i < t->n; i++) {
+        if (t->nodes[i].agency != a || !is_chosen(c, &t->nodes[i]))
+            continue;
+        first &= i >= at;
+        n++;
+        buf_addf(&list, " %s", t->nodes[i].pub.node);
+    }
+    if (first && n > 1)
+        buf_addf(out, "group %s any%s\n", a->code, (char *)list.p);
+    buf_fini(&list);
+    return !first ? NULL : n > 1 ? a->code : t->nodes[at].pub.node;
+}
+
+static void add_witnesses(const struct ctl *c, const struct table *t,
+                          struct buf *out)
+{
+    struct buf members = {0}, groups = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        if (!is_chosen(c, &t->nodes[i]))
+            continue;
+        buf_addf(out, "witness %s ", t->nodes[i].pub.node);
+        add_witness_key(&t->nodes[i].pub, out);
+        buf_addc(out, '\n');
+        const char *name = add_agency(c, t, i, &groups);
+        if (name != NULL)
+            buf_addf(&members, " %s", name);
+        n += name != NULL;
+    }
+    if (n == 0)
+        buf_adds(out, "quorum none\n");
+    else
+        buf_addf(out, "%sgroup agencies %zu%s\nquorum agencies\n",
+                 groups.n > 0 ? (char *)groups.p : "", quorum_of(n),
+                 (char *)members.p);
+    buf_fini(&members);
+    buf_fini(&groups);
+}
+
+static enum err write_witnesses(const struct ctl *c, const struct table *t,
+                                struct buf *out, struct buf *why)
+{
+    struct node_keys log;
+    struct quorum *q = NULL;
+    enum err e = keys_read(t->hub.log_key, &log);
+    if (e != ERR_OK) {
+        buf_adds(why, t->hub.log_key);
+        return e;
+    }
+    buf_addf(out, "# C2SP tlog-policy. Who has cosigned a head of this log has "
+                  "seen it grow.\nlog ");
+    note_vkey(t->hub.origin, log.pub.sign, out);
+    buf_addc(out, '\n');
+    keys_wipe(&log);
+    add_witnesses(c, t, out);
+    e = out->failed ? ERR_NOMEM : quorum_parse("-", buf_slice(out), &q, why);
+    quorum_free(&q);
+    return e;
+}
+
+int cmd_node_witnesses(struct ctl *c)
+{
+    struct table t;
+    struct buf out = {0}, why = {0};
+    int code = open_table(c, false, &t);
+    if (code == EXIT_DONE) {
+        enum err e = write_witnesses(c, &t, &out, &why);
+        if (e == ERR_OK)
+            fputs((char *)out.p, stdout);
+        else
+            code = fail(c, e, why.n > 0 ? (char *)why.p : "");
+    }
+    close_table(&t);
+    buf_fini(&out);
+    buf_fini(&why);
+    return code;
 }
