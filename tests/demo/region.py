@@ -144,6 +144,7 @@ class Region:
         self.stays = stays  # processes outlive this program
         self.running = {}
         self.ports = {}
+        self.hub_program = os.path.join(BIN, "tsunagid")
 
     def path(self, *parts):
         return os.path.join(self.folder, *parts)
@@ -172,6 +173,7 @@ class Region:
         self.approve_policy()
         for node in self.nodes:
             self.make_node(node)
+        self.write_witnesses()
         write(self.path("region.json"),
               json.dumps({"ports": self.ports, "nodes": self.nodes}))
 
@@ -187,8 +189,13 @@ approvers = "approvers.tsv";
 endpoint = { urgent = "tcp://127.0.0.1:%d"; normal = "tcp://127.0.0.1:%d"; };
 control = "hub.sock";
 origin = "%s";
+witness = { policy = "witness.tlog"; interval = 1; };
 fictitious = true;
 """ % (self.ports["urgent"], self.ports["normal"], ORIGIN))
+
+    def write_witnesses(self):
+        """Every agency of the region cosigns the log."""
+        write(self.path("witness.tlog"), must("node", "witnesses", "--dir", self.folder))
 
     def approve_policy(self):
         """Two approvers, who exist nowhere else, sign the policy that ships."""
@@ -239,6 +246,7 @@ hub = {
   public_file = "../hub.pub";
   log_file = "../log.pub";
   origin = "%s";
+  witnesses = "../witness.tlog";
 };
 socket = "node.sock";
 fictitious = true;
@@ -278,11 +286,11 @@ module = {
     def start(self, name, wrapper=(), env=None):
         """Starts the hub or a node's adapter."""
         hub = name == "hub"
-        program = "tsunagid" if hub else "tsunagi-adapter"
+        program = self.hub_program if hub else os.path.join(BIN, "tsunagi-adapter")
         conf = self.path("hub.conf") if hub else self.conf(name)
         with open(self.path("%s.log" % name), "ab") as log:
             p = subprocess.Popen(
-                [*wrapper, os.path.join(BIN, program), "-c", conf],
+                [*wrapper, program, "-c", conf],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, env={**os.environ, **(env or {})},
                 preexec_fn=None if self.stays else die_with_parent)
