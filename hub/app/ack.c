@@ -74,6 +74,16 @@ static const char *recall_word(Pb__RecallOutcome o)
                                                          : "UNKNOWN";
 }
 
+/* Whoever is being erased gets no new handle. */
+static enum err is_erased(struct hub *h, struct id person, bool *erased)
+{
+    struct person_facts about = {0};
+    enum err e = id_is_zero(person) ? ERR_NOT_FOUND
+                                    : store_person(h->store, person, &about);
+    *erased = e == ERR_NOT_FOUND || about.erased;
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 static enum err leaf_recalled(struct hub *h, const struct delivery *d,
                               const struct node *node, const Pb__Ack *ack,
                               const char *word)
@@ -90,7 +100,10 @@ static enum err leaf_recalled(struct hub *h, const struct delivery *d,
     l.reason = pb_text(word);
     l.n_ref = 2;
     l.ref = ref;
-    enum err e = leaf_subject(h, d->person, &l, handle);
+    bool erased;
+    enum err e = is_erased(h, d->person, &erased);
+    if (e == ERR_OK && !erased)
+        e = leaf_subject(h, d->person, &l, handle);
     return e != ERR_OK ? e : store_leaf(h->store, &l, &index);
 }
 

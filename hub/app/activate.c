@@ -121,23 +121,9 @@ static void swap(struct hub *h, struct policy **p, uint64_t version,
 static enum err leaf_activation(struct hub *h, const struct candidate *c,
                                 uint64_t *index)
 {
-    char name[APPROVALS_MAX][ORIGIN_MAX + 2 * NOTE_KEYID + 1];
-    char *list[APPROVALS_MAX];
+    struct approval_names names;
     Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__POLICY_ACTIVATE);
-    for (size_t i = 0; i < c->by.n; i++) {
-        const struct approver *a = c->by.by[i];
-        struct buf text = {0};
-        uint8_t id[NOTE_KEYID];
-        note_key_id(a->name, a->sign, id);
-        buf_addf(&text, "%s+", a->name);
-        buf_add_hex(&text, slice_of(id, sizeof(id)));
-        snprintf(name[i], sizeof(name[i]), "%s",
-                 text.failed ? "" : (char *)text.p);
-        list[i] = name[i];
-        buf_fini(&text);
-    }
-    l.n_approved_by = c->by.n;
-    l.approved_by = list;
+    leaf_approvals(&c->by, &names, &l);
     l.has_policy_version = l.has_policy_digest = l.has_detail_sha256 = 1;
     l.policy_version = c->manifest.version;
     l.policy_digest = pb_borrow(slice_of(policy_digest(c->policy), 32));
@@ -253,7 +239,7 @@ enum err policy_begin(struct hub *h, struct buf *why)
 /* ---- asked over the control socket ---- */
 
 #define WHY "{\"why\":"
-static void add_why(const struct buf *why, struct buf *json)
+void ask_add_why(const struct buf *why, struct buf *json)
 {
     buf_adds(json, WHY);
     buf_add_json(json, why->n > 0 ? (const char *)why->p : "");
@@ -279,7 +265,7 @@ enum err ask_policy_activate(struct hub *h, const Pb__Ask *a, struct buf *j)
     enum err e = activate(h, ask_argument(a, "folder"), &why);
     if (e != ERR_OK) {
         log_warn("policy: not activated code=%s", err_code(e));
-        add_why(&why, j);
+        ask_add_why(&why, j);
     } else {
         buf_adds(j, "{\"schema\":\"tsunagi.policy-activate/1\",");
         add_policy(h, j);

@@ -145,6 +145,8 @@ static enum err ask_status(struct hub *h, const Pb__Ask *a, struct buf *j)
     e = glass_status(h, j);
     if (e == ERR_OK)
         e = add_withdrawals(h, j);
+    if (e == ERR_OK)
+        e = erase_status(h, j);
     buf_adds(j, "}");
     return e;
 }
@@ -392,6 +394,11 @@ static const struct {
     {"explain", ask_explain, PB__LEAF_KIND__READ},
     {"replay", ask_replay, PB__LEAF_KIND__READ},
     {"report", ask_report_control, 0}, /* leafs itself */
+    {"order-subject", ask_order_subject, PB__LEAF_KIND__ADMIN},
+    {"order-submit", ask_order_submit, 0}, /* leafs what it takes */
+    {"order-list", ask_order_list, PB__LEAF_KIND__READ},
+    {"erase-run", ask_erase_run, PB__LEAF_KIND__ADMIN},
+    {"erase-certificate", ask_erase_certificate, PB__LEAF_KIND__READ},
     {"reload", ask_reload, 0}, /* leaves what changed */
     {"backup", ask_backup, PB__LEAF_KIND__ADMIN},
     {"metrics", ask_metrics, 0},
@@ -453,6 +460,7 @@ static const struct {
     {"consistency", ask_consistency, true},
     {"cosigned", node_cosigned, false},
     {"lease", ask_lease, false},
+    {"erased", ask_erased, true},
     {"read", ask_read, true},
     {"preview", ask_preview, true},
     {"report", ask_report, true},

@@ -51,6 +51,14 @@ struct hub_counters {
     uint64_t malformed, stray_acks, turns;
 };
 
+/* Where the night's erasing has got to (erase.c); kept in the store. */
+struct night {
+    unsigned step;    /* 0: resting */
+    int64_t at;       /* row it has got to */
+    bool read;        /* from the store, since the start */
+    uint64_t look_ms; /* not before: is something due? */
+};
+
 struct hub {
     struct hub_config config;
     struct node_keys keys, log_keys;
@@ -77,6 +85,7 @@ struct hub {
     uint64_t next_deadline_ms; /* nothing falls due before; 0: look */
     bool pump;                 /* somebody may have something to fetch */
     bool swept;                /* nothing is left to sweep */
+    struct night night;        /* of erasures */
     struct hub_counters count;
     struct effects fx; /* scratch: large */
     bool stop, reload;
@@ -258,7 +267,8 @@ enum sweep_why {
     SWEEP_PROTECTED,     /* address protection */
     SWEEP_PLACES,        /* another authority may be meant */
     SWEEP_POLICY,        /* person zero: everybody */
-    SWEEP_REFUSED        /* ref: the refusal; nobody is told */
+    SWEEP_REFUSED,       /* ref: the refusal; nobody is told */
+    SWEEP_ERASED         /* all that was ever released comes back */
 };
 /* Something changed that earlier decisions rested on: what waits is decided
  * again, what was released on ref, or is refused now, and has no ground any
@@ -282,6 +292,13 @@ enum err park_delivery(struct hub *h, struct delivery *d,
 Pb__AuditLeaf leaf_new(const struct hub *h, Pb__LeafKind kind);
 enum err leaf_subject(struct hub *h, struct id person, Pb__AuditLeaf *leaf,
                       uint8_t handle[16]) MUST_CHECK;
+/* Who signed: name+keyid of each key. n must live until the leaf is stored. */
+struct approval_names {
+    char name[APPROVALS_MAX][ORIGIN_MAX + 2 * NOTE_KEYID + 1];
+    char *list[APPROVALS_MAX];
+};
+void leaf_approvals(const struct approvals *by, struct approval_names *n,
+                    Pb__AuditLeaf *leaf);
 /* Rules, bases, masks and consents of a decision; the arrays are the
  * caller's and must live until the leaf is stored. */
 struct leaf_lists {
@@ -367,6 +384,34 @@ enum err ask_glass(struct hub *h, const Pb__Ask *a,
 /* Appends "glass": the figures, for the status. */
 enum err glass_status(struct hub *h, struct buf *json) MUST_CHECK;
 
+/* ---- order.c: what people sign ---- */
+enum err ask_order_subject(struct hub *h, const Pb__Ask *a,
+                           struct buf *json) MUST_CHECK;
+enum err ask_order_submit(struct hub *h, const Pb__Ask *a,
+                          struct buf *json) MUST_CHECK;
+enum err ask_order_list(struct hub *h, const Pb__Ask *a,
+                        struct buf *json) MUST_CHECK;
+
+/* ---- erase.c: a person's end, at every holder and here ---- */
+/* Takes an order of erasure: leafed already, in the turn's transaction. */
+enum err erase_take(struct hub *h, struct id order, struct id person,
+                    uint64_t leaf) MUST_CHECK;
+/* Appends what a node has still to erase: ,"erase":[...]. */
+enum err erase_owed(struct hub *h, const struct node *who,
+                    struct buf *json) MUST_CHECK;
+enum err ask_erased(struct hub *h, const struct node *who, const Pb__Ask *a,
+                    struct buf *json) MUST_CHECK;
+enum err ask_erase_run(struct hub *h, const Pb__Ask *a,
+                       struct buf *json) MUST_CHECK;
+enum err ask_erase_certificate(struct hub *h, const Pb__Ask *a,
+                               struct buf *json) MUST_CHECK;
+/* Appends "erasing" and "erasures_unanswered" for the status. */
+enum err erase_status(struct hub *h, struct buf *json) MUST_CHECK;
+/* A slice of the night's work: with no transaction open, at the start of a
+ * turn; and inside the turn's. */
+void erase_apart(struct hub *h);
+void erase_run(struct hub *h);
+
 /* ---- read.c: what nodes ask about what they hold ---- */
 enum err ask_lease(struct hub *h, const struct node *who, const Pb__Ask *a,
                    struct buf *json) MUST_CHECK;
@@ -435,7 +480,9 @@ bool ask_number(const Pb__Ask *a, const char *key, uint64_t *out);
 void ask_add_classes(struct buf *json, uint64_t classes);
 void ask_add_text(struct buf *json, const char *key, const char *text);
 void ask_add_time(struct buf *json, const char *key, uint64_t ms);
-/* Whether json says why something was refused: it goes with the code. */
+/* Appends {"why":"..."}; and whether json says why something was refused: that
+ * goes with the code. */
+void ask_add_why(const struct buf *why, struct buf *json);
 bool ask_says_why(const struct buf *json);
 /* backup.c */
 enum err ask_backup(struct hub *h, const Pb__Ask *a,

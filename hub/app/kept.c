@@ -71,6 +71,8 @@ static enum err decide(struct hub *h, const struct stored_event *ev,
     }
     known_facts(h, k, sender, &f);
     step_again(&f, q, h->now_ms, out);
+    if (k->about.erased) /* ordered: nothing passes any more */
+        decision_narrow(out, 0);
     return ERR_OK;
 }
 

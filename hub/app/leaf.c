@@ -26,6 +26,25 @@ enum err leaf_subject(struct hub *h, struct id person, Pb__AuditLeaf *leaf,
     return e;
 }
 
+void leaf_approvals(const struct approvals *by, struct approval_names *n,
+                    Pb__AuditLeaf *leaf)
+{
+    for (size_t i = 0; i < by->n; i++) {
+        const struct approver *a = by->by[i];
+        struct buf text = {0};
+        uint8_t id[NOTE_KEYID];
+        note_key_id(a->name, a->sign, id);
+        buf_addf(&text, "%s+", a->name);
+        buf_add_hex(&text, slice_of(id, sizeof(id)));
+        snprintf(n->name[i], sizeof(n->name[i]), "%s",
+                 text.failed ? "" : (char *)text.p);
+        n->list[i] = n->name[i];
+        buf_fini(&text);
+    }
+    leaf->n_approved_by = by->n;
+    leaf->approved_by = n->list;
+}
+
 /* Adds text once. */
 static size_t add_text(char **list, size_t n, const char *text)
 {

@@ -35,8 +35,9 @@ static bool add_recall(void *ctx, const struct recall *r)
     if (p->more)
         return false;
     id_format(r->delivery_id, id);
-    buf_addf(p->j, "%s{\"no\":%" PRIu64 ",\"delivery_id\":\"%s\"}",
-             p->n++ > 0 ? "," : "", r->no, id);
+    buf_addf(p->j, "%s{\"no\":%" PRIu64 ",\"delivery_id\":\"%s\"%s}",
+             p->n++ > 0 ? "," : "", r->no, id,
+             r->erase ? ",\"erase\":true" : "");
     return true;
 }
 
@@ -54,7 +55,10 @@ enum err ask_lease(struct hub *h, const struct node *who, const Pb__Ask *a,
              h->now_ms, h->now_ms + LEASE_MS);
     enum err e =
         store_recalls(h->store, who->agency->code, after, add_recall, &p);
-    buf_addf(j, "],\"more\":%s}", p.more ? "true" : "false");
+    buf_addf(j, "],\"more\":%s", p.more ? "true" : "false");
+    if (e == ERR_OK)
+        e = erase_owed(h, who, j);
+    buf_adds(j, "}");
     return e;
 }
 

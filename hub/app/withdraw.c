@@ -44,7 +44,8 @@ static const char *why_code(unsigned why)
         [SWEEP_WITHDRAWN] = "WITHDRAWN", [SWEEP_SUPERSEDED] = "SUPERSEDED",
         [SWEEP_EXPIRED] = "EXPIRED",     [SWEEP_CLOSED] = "CLOSED",
         [SWEEP_PROTECTED] = "PROTECTED", [SWEEP_PLACES] = "PLACES",
-        [SWEEP_POLICY] = "POLICY",       [SWEEP_REFUSED] = "REFUSED"};
+        [SWEEP_POLICY] = "POLICY",       [SWEEP_REFUSED] = "REFUSED",
+        [SWEEP_ERASED] = "ERASED"};
     return why < NELEM(CODE) && CODE[why] != NULL ? CODE[why] : "";
 }
 
@@ -53,7 +54,8 @@ enum err sweep_person(struct hub *h, struct id person, enum sweep_why why,
 {
     struct sweep w = {.person = person, .why = why, .cites = cites};
     bool recalls = why == SWEEP_WITHDRAWN || why == SWEEP_SUPERSEDED ||
-                   why == SWEEP_CLOSED || why == SWEEP_REFUSED;
+                   why == SWEEP_CLOSED || why == SWEEP_REFUSED ||
+                   why == SWEEP_ERASED;
     w.step = recalls ? STEP_RECALL : STEP_QUEUE;
     if (ref != NULL)
         memcpy(w.ref, ref, ID_BYTES);
@@ -176,7 +178,8 @@ static enum err call_back(struct slice_of_work *s, struct delivery *d,
     enum err e = leaf_end(h, PB__LEAF_KIND__RECALL, d, why_code(s->w.why), lost,
                           s->w.cites, &index);
     if (e == ERR_OK)
-        e = store_delivery_recall(h->store, d, index, h->now_ms);
+        e = store_delivery_recall(h->store, d, index, h->now_ms,
+                                  s->w.why == SWEEP_ERASED);
     if (e != ERR_OK || d->state != DELIVERY_RELEASED)
         return e;
     e = withhold(h, d, s->w.cites);
@@ -252,11 +255,32 @@ static enum err recall_one(struct slice_of_work *s, struct delivery *d,
                : call_back(s, d, lost, d->released_classes & now.released);
 }
 
+/* An erasure asks for no ground: whatever was released comes back. */
+static enum err recall_all(struct slice_of_work *s)
+{
+    struct delivery d;
+    bool end;
+    s->left -= LOOK_AT;
+    enum err e = store_delivery_of_person(s->h->store, s->w.person, s->w.after,
+                                          &d, &s->w.after, &end);
+    if (e != ERR_OK)
+        return e;
+    if (end) {
+        s->w.step = STEP_QUEUE;
+        s->w.after = 0;
+    }
+    if (d.id == 0 || d.release_leaf == 0 || d.recall_leaf != 0)
+        return ERR_OK;
+    return call_back(s, &d, d.released_classes, 0);
+}
+
 static enum err step_recall(struct slice_of_work *s)
 {
     struct delivery d;
     uint64_t classes;
     bool found;
+    if (s->w.why == SWEEP_ERASED)
+        return recall_all(s);
     s->left--;
     enum err e = store_delivery_rested(s->h->store, s->w.person,
                                        by_no(s) ? NULL : ground(s), s->w.after,
@@ -325,6 +349,8 @@ static enum err step_tell(struct slice_of_work *s)
 static enum err redecide(struct slice_of_work *s, struct delivery *d)
 {
     struct decision now;
+    if (s->w.why == SWEEP_ERASED) /* what was released is called back already */
+        return withhold(s->h, d, s->w.cites);
     enum err e = decide_now(s, d, &now);
     if (e != ERR_OK || now.error != ERR_OK)
         return e;

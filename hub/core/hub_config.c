@@ -50,5 +50,7 @@ const struct conf_item HUB_CONFIG[] = {
      "一つの接続が一秒に送れる数", "events a second from one node", NULL, 0, NULL},
     {"limit.burst", CONF_INT, 1, 1000000, AT(burst), 0, "40000",
      "続けて送れる数", "burst of one node", NULL, 0, NULL},
+    {"erase.hour", CONF_INT, 0, 23, AT(erase_hour), 0, "3",
+     "消去の作業を始める時刻(日本時間の時)", "hour of the day in Japan at which erasing begins", NULL, 0, NULL},
     {NULL, CONF_STR, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0, NULL},
 }; /* clang-format on */

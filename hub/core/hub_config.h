@@ -16,6 +16,7 @@ struct hub_config {
     long long witness_interval, quorum_seconds;
     bool fictitious;
     long long rate, burst;
+    long long erase_hour; /* of the day in Japan: the night's erasing */
 };
 extern const struct conf_item HUB_CONFIG[];
 #endif

@@ -31,6 +31,7 @@
 #include <string.h>
 
 #define SLICE_ROWS 4096
+#define ANEW_PAGES 16384 /* 64 MiB: a second or less */
 
 const struct erase_table ERASE_TABLES[] = {
     {"event", ERASE_CLEARED},          {"event_receipt", ERASE_NOT_THEIRS},
@@ -251,34 +252,48 @@ enum err store_erase_due(struct store *s, struct id person, uint64_t quarter)
     return e != ERR_OK ? e : store_erase_key_add(s, &k);
 }
 
-enum err store_erase_key_due(struct store *s, int32_t today,
-                             struct erase_key *out, bool *found)
-{
-    const enum statement q = SQL_ERASE_KEY_DUE;
-    enum err e = sql_row(s, q, WITH(v_int((uint64_t)(int64_t)today)), found);
-    memset(out, 0, sizeof(*out));
-    if (e != ERR_OK || !*found)
-        return e;
-    out->id = (int64_t)col_int(s, q, 0);
-    out->person = col_id(s, q, 1);
-    out->quarter = col_int(s, q, 2);
-    return sql_done(s, q);
-}
-
 enum err store_erase_key_begun(struct store *s, int64_t id, uint64_t leaf)
 {
     return sql_run_one(s, SQL_ERASE_KEY_BEGUN,
                        WITH(v_int((uint64_t)id), v_int(leaf)));
 }
 
-static enum err read_key(struct store *s, enum statement q, struct erase_key *k)
+static void read_key(struct store *s, enum statement q, struct erase_key *k)
 {
+    memset(k, 0, sizeof(*k));
     k->id = (int64_t)col_int(s, q, 0);
     k->person = col_id(s, q, 1);
     k->quarter = col_int(s, q, 2);
     k->order = col_id(s, q, 3);
     k->begin_leaf = col_int(s, q, 4);
-    return sql_done(s, q);
+}
+
+static enum err read_keys(struct store *s, enum statement q, bool more,
+                          struct erase_key *out, size_t *n)
+{
+    enum err e = ERR_OK;
+    for (*n = 0; e == ERR_OK && more; e = sql_next(s, q, &more))
+        read_key(s, q, &out[(*n)++]);
+    return e;
+}
+
+enum err store_erase_keys_due(struct store *s, int32_t today,
+                              struct erase_key *out, size_t max, size_t *n)
+{
+    const enum statement q = SQL_ERASE_KEY_DUE;
+    bool more;
+    enum err e =
+        sql_row(s, q, WITH(v_int((uint64_t)(int64_t)today), v_int(max)), &more);
+    return e != ERR_OK ? e : read_keys(s, q, more, out, n);
+}
+
+enum err store_erase_keys_begun(struct store *s, struct erase_key *out,
+                                size_t max, size_t *n)
+{
+    const enum statement q = SQL_ERASE_KEY_ANY;
+    bool more;
+    enum err e = sql_row(s, q, WITH(v_int(max)), &more);
+    return e != ERR_OK ? e : read_keys(s, q, more, out, n);
 }
 
 enum err store_erase_key_next(struct store *s, int64_t after,
@@ -286,15 +301,10 @@ enum err store_erase_key_next(struct store *s, int64_t after,
 {
     const enum statement q = SQL_ERASE_KEY_AFTER;
     enum err e = sql_row(s, q, WITH(v_int((uint64_t)after)), found);
-    return e != ERR_OK || !*found ? e : read_key(s, q, out);
-}
-
-enum err store_erase_key_any(struct store *s, struct erase_key *out,
-                             bool *found)
-{
-    const enum statement q = SQL_ERASE_KEY_ANY;
-    enum err e = sql_row(s, q, WITH_NOTHING, found);
-    return e != ERR_OK || !*found ? e : read_key(s, q, out);
+    if (e != ERR_OK || !*found)
+        return e;
+    read_key(s, q, out);
+    return sql_done(s, q);
 }
 
 enum err store_erase_key_done(struct store *s, const struct erase_key *k,
@@ -412,13 +422,30 @@ enum err store_erase_people(struct store *s)
     return e;
 }
 
+/* secure_delete zeroes what is deleted, but not the copies that page splits
+ * have left behind long ago. Writing everything anew does; that stops the hub
+ * for as long as it takes, so only a store up to a size is. In a larger one
+ * such remnants may say which numbers once stood together, as an old copy of it
+ * would; never a name, and no key. */
+static enum err write_anew(struct store *s)
+{
+    if (sqlite3_exec(s->db, "VACUUM", NULL, NULL, NULL) != SQLITE_OK)
+        return sql_failed(s, "vacuum");
+    return sql_checkpoint(s, true);
+}
+
 enum err store_erase_settle(struct store *s)
 {
+    uint64_t pages = 0;
     if (s->in_tx)
         return ERR_STATE;
     if (s->broken)
         return ERR_STORE;
     enum err e = sql_checkpoint(s, true);
+    if (e == ERR_OK)
+        e = sql_number(s, SQL_PAGES, &pages);
+    if (e == ERR_OK && pages <= ANEW_PAGES)
+        e = write_anew(s);
     s->broken |= e != ERR_OK;
     return e;
 }

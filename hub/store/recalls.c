@@ -67,11 +67,12 @@ enum err store_delivery_rested(struct store *s, struct id person,
 /* ---- recalls ---- */
 
 enum err store_delivery_recall(struct store *s, struct delivery *d,
-                               uint64_t leaf, uint64_t now_ms)
+                               uint64_t leaf, uint64_t now_ms, bool erase)
 {
     assert(leaf != 0 && d->recall_leaf == 0);
-    enum err e = sql_run_one(s, SQL_RECALL_PUT,
-                             WITH(v_int((uint64_t)d->id), v_int(now_ms)));
+    enum err e =
+        sql_run_one(s, SQL_RECALL_PUT,
+                    WITH(v_int((uint64_t)d->id), v_int(now_ms), v_int(erase)));
     if (e == ERR_OK)
         e = sql_run_one(s, SQL_DELIVERY_RECALL,
                         WITH(v_int((uint64_t)d->id), v_int(leaf)));
@@ -88,6 +89,7 @@ static enum err read_recall(struct store *s, enum statement q, struct recall *r)
     r->at_ms = col_int(s, q, 2);
     r->outcome = (unsigned)col_int(s, q, 3);
     col_text(s, q, 4, r->node, sizeof(r->node));
+    r->erase = col_int(s, q, 5) != 0;
     return sql_done(s, q);
 }
 

@@ -228,15 +228,18 @@ enum err store_delivery_rested(struct store *s, struct id person,
                                const uint8_t *ref, int64_t after,
                                struct delivery *out, uint64_t *classes,
                                bool *found) MUST_CHECK;
-/* Calls a delivery back under the next number; d->recall_leaf is filled. */
+/* Calls a delivery back under the next number; d->recall_leaf is filled. erase:
+ * its content goes, even if it was handed over. */
 enum err store_delivery_recall(struct store *s, struct delivery *d,
-                               uint64_t leaf, uint64_t now_ms) MUST_CHECK;
+                               uint64_t leaf, uint64_t now_ms,
+                               bool erase) MUST_CHECK;
 struct recall {
     uint64_t no;
     struct id delivery_id;
     uint64_t at_ms;
     unsigned outcome;    /* Pb__RecallOutcome; 0: not answered */
     char node[NODE_MAX]; /* that was sent it last */
+    bool erase;
 };
 /* Calls each for what was called back from an agency after a number. */
 enum err store_recalls(struct store *s, const char *agency, uint64_t after,
@@ -503,9 +506,8 @@ enum err store_erase_ready(struct store *s, int32_t today, bool urgent_only,
                            struct id *order, struct id *person,
                            bool *found) MUST_CHECK;
 enum err store_erase_begin(struct store *s, struct id order) MUST_CHECK;
-/* A key, or a handle without one (quarter ERASE_NO_KEY), that is on its way
- * out. order zero: it ran out. */
-#define ERASE_NO_KEY UINT64_MAX
+/* A person's quarter, key and handle, that is on its way out. order zero: the
+ * key ran out. */
 struct erase_key {
     int64_t id;
     struct id person, order;
@@ -513,16 +515,17 @@ struct erase_key {
 };
 enum err store_erase_key_add(struct store *s,
                              const struct erase_key *k) MUST_CHECK;
-/* One that is due and not begun; then it is, with its leaf. */
-enum err store_erase_key_due(struct store *s, int32_t today,
-                             struct erase_key *out, bool *found) MUST_CHECK;
+/* Some that are due and not begun, by chance; then one is, with its leaf. */
+enum err store_erase_keys_due(struct store *s, int32_t today,
+                              struct erase_key *out, size_t max,
+                              size_t *n) MUST_CHECK;
 enum err store_erase_key_begun(struct store *s, int64_t id,
                                uint64_t leaf) MUST_CHECK;
-/* The next begun with an id > after; and any of them, by chance. */
+/* The next begun with an id > after; and some of them, by chance. */
 enum err store_erase_key_next(struct store *s, int64_t after,
                               struct erase_key *out, bool *found) MUST_CHECK;
-enum err store_erase_key_any(struct store *s, struct erase_key *out,
-                             bool *found) MUST_CHECK;
+enum err store_erase_keys_begun(struct store *s, struct erase_key *out,
+                                size_t max, size_t *n) MUST_CHECK;
 enum err store_erase_key_done(struct store *s, const struct erase_key *k,
                               uint64_t done_leaf) MUST_CHECK;
 /* Empties the events, then the deliveries of all whose erasure has begun: a
@@ -532,7 +535,8 @@ enum err store_erase_deliveries(struct store *s, int64_t *at,
                                 bool *end) MUST_CHECK;
 /* Everything else of theirs. */
 enum err store_erase_people(struct store *s) MUST_CHECK;
-/* Moves the WAL into the database and empties it. Outside a transaction. */
+/* Moves the WAL into the database and empties it, and writes a store that is
+ * not large anew. Outside a transaction. */
 enum err store_erase_settle(struct store *s) MUST_CHECK;
 /* The erasures that have begun are over. */
 enum err store_erase_over(struct store *s, uint64_t now_ms,

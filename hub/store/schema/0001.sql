@@ -152,7 +152,8 @@ CREATE TABLE recall (
   agency TEXT NOT NULL,
   delivery INTEGER NOT NULL UNIQUE,
   at_ms INTEGER NOT NULL,
-  outcome INTEGER NOT NULL          -- 0: not answered
+  outcome INTEGER NOT NULL,         -- 0: not answered
+  erase INTEGER NOT NULL            -- the content goes, handed over or not
 ) STRICT;
 CREATE INDEX recall_of ON recall (agency);
 CREATE INDEX recall_open ON recall (at_ms) WHERE outcome = 0;
@@ -265,12 +266,12 @@ CREATE TABLE taken_order (
   urgent INTEGER NOT NULL,
   note BLOB NOT NULL                -- as it was signed
 ) STRICT, WITHOUT ROWID;
--- What a night destroys: keys of a person, of one quarter (of an erasure, or
--- run out). begin_leaf 0: nothing has been done yet.
+-- What a night destroys: the key of a person and a quarter, by an order or
+-- because it ran out. begin_leaf 0: nothing has been done yet.
 CREATE TABLE erase_key (
   id INTEGER PRIMARY KEY,
   person BLOB NOT NULL CHECK (length(person) = 16),
-  quarter INTEGER NOT NULL,         -- of the key; -1: a handle without a key
+  quarter INTEGER NOT NULL,
   order_id BLOB CHECK (length(order_id) = 16), -- NULL: run out
   begin_leaf INTEGER NOT NULL
 ) STRICT;

@@ -156,6 +156,7 @@ static inline void region_config(const struct region *r, struct hub_config *c)
         .fictitious = true,
         .rate = 20000,
         .burst = 40000,
+        .erase_hour = -1, /* only when it is told to */
     };
 }
 

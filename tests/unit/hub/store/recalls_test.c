@@ -84,9 +84,9 @@ static void recalls_are_numbered_and_the_first_answer_stays(void **state)
     struct id person = new_person(w->s);
     struct delivery a = owe(w->s, person, CITY), b = owe(w->s, person, OFFICE),
                     c = owe(w->s, person, CITY), kept = owe(w->s, person, CITY);
-    ok(store_delivery_recall(w->s, &a, 31, NOON_MS));
-    ok(store_delivery_recall(w->s, &b, 32, NOON_MS));
-    ok(store_delivery_recall(w->s, &c, 33, NOON_MS - 5));
+    ok(store_delivery_recall(w->s, &a, 31, NOON_MS, false));
+    ok(store_delivery_recall(w->s, &b, 32, NOON_MS, false));
+    ok(store_delivery_recall(w->s, &c, 33, NOON_MS - 5, false));
     ok(store_recall_answer(w->s, b.id, 1));
     assert_int_equal(store_recall_answer(w->s, b.id, 2), ERR_NOT_FOUND);
     assert_int_equal(store_recall_answer(w->s, kept.id, 1), ERR_NOT_FOUND);

@@ -339,6 +339,9 @@ static void no_statement_of_an_event_walks_a_table(void **state)
             i == SQL_GLASS_COUNTS || i == SQL_GLASS_OFTEN ||
             strstr(sql, "max(") != NULL)
             continue;
+        /* of orders, which are few, and of the night */
+        if (i >= SQL_ORDER_SUBJECT_PUT && i <= SQL_GONE_IS)
+            continue;
         char explain[1024];
         sqlite3_stmt *st;
         snprintf(explain, sizeof(explain), "EXPLAIN QUERY PLAN %s", sql);
