@@ -228,7 +228,7 @@ static bool somebody_else(const struct report_view *v, const Pb__AuditLeaf *l)
     uint64_t third = policy_third(v->policy);
     uint64_t own = classes_of(l) & ~third & ~policy_companions(v->policy);
     bool told = is(l->role, RELATIVE) ||
-                (l->peer == NULL && a != NULL && agency_has_role(a, RELATIVE));
+                (is(l->role, "") && a != NULL && agency_has_role(a, RELATIVE));
     return told || ((classes_of(l) & third) != 0 && own == 0) ||
            third_persons_consent(v, l);
 }
