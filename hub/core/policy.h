@@ -60,6 +60,27 @@ bool policy_glass_reason(const struct policy *p, const char *reason);
  * name: "minutes", "review_hours", "consent_longest"; -1: the pack has none. */
 int64_t policy_limit(const struct policy *p, const char *name);
 
+/* ---- how long content is kept (core/retain.h reckons with it) ---- */
+
+enum term_from {
+    TERM_ARRIVED,   /* at the hub */
+    TERM_DELIVERED, /* to the last who was to have it */
+    TERM_CONSENT,   /* the last day of the person's last consent */
+    TERM_CASE       /* an event that ends the case for this */
+};
+struct policy_term {
+    const char *record; /* borrowed */
+    int64_t days;
+    enum term_from from;
+};
+/* The i-th term; NULL past the end. */
+const struct policy_term *policy_term_at(const struct policy *p, size_t i);
+/* Whether it speaks of an event: by its name, or (any) of all the others. */
+bool policy_term_names(const struct policy *p, size_t i, const char *event);
+bool policy_term_any(const struct policy *p, size_t i);
+/* Whether an event begins the i-th term of its case. */
+bool policy_term_ends(const struct policy *p, size_t i, const char *event);
+
 enum policy_kind {
     POLICY_ROLE, /* those nobody may hold among them */
     POLICY_PURPOSE,

@@ -77,7 +77,7 @@ static const char *const COLUMNS[POLICY_FILES][16] = {
                       "checked_by"},
     [POLICY_BREAKGLASS] = {"kind", "code", "ja", "en", "value"},
     [POLICY_RETENTION] = {"record", "ja", "en", "days", "basis", "checked_by",
-                          "mark"},
+                          "mark", "events", "after"},
     [POLICY_AUTHORITY] = {"function", "event", "purpose", "role", "place",
                           "prefecture", "designated", "hc_city", "other",
                           "article", "checked_by"},

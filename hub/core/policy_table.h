@@ -78,9 +78,17 @@ struct limit {
     int64_t value;
 };
 
+#define EVENTS_MAX 128
+/* How long content of events is kept: a row of retention.tsv. */
+struct term {
+    struct policy_term t;
+    bool any; /* every event that no other row names */
+    uint64_t events[EVENTS_MAX / 64], ends[EVENTS_MAX / 64];
+};
+#define TERMS_MAX 32
+
 #define ROLES_MAX 64
 #define PURPOSES_MAX 64
-#define EVENTS_MAX 128
 #define BASES_MAX 64
 #define REASONS_MAX 16
 #define LIMITS_MAX 64
@@ -114,6 +122,8 @@ struct policy {
     size_t limit_count;
     struct function function[FUNCTIONS_MAX];
     size_t function_count;
+    struct term term[TERMS_MAX];
+    size_t term_count;
 };
 /* NULL when there is none. */
 const struct symbol *policy_symbol(const struct policy *p,

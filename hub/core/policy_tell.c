@@ -85,6 +85,38 @@ int64_t policy_limit(const struct policy *p, const char *name)
     return -1;
 }
 
+/* ---- how long content is kept ---- */
+
+const struct policy_term *policy_term_at(const struct policy *p, size_t i)
+{
+    return i < p->term_count ? &p->term[i].t : NULL;
+}
+
+static bool has_event(const struct policy *p, const uint64_t *set,
+                      const char *event)
+{
+    const struct symbol *s = policy_symbol(p, SYMBOL_EVENT, event);
+    return s != NULL && (set[s->index / 64] >> s->index % 64 & 1) != 0;
+}
+
+bool policy_term_names(const struct policy *p, size_t i, const char *event)
+{
+    assert(i < p->term_count);
+    return has_event(p, p->term[i].events, event);
+}
+
+bool policy_term_any(const struct policy *p, size_t i)
+{
+    assert(i < p->term_count);
+    return p->term[i].any;
+}
+
+bool policy_term_ends(const struct policy *p, size_t i, const char *event)
+{
+    assert(i < p->term_count);
+    return has_event(p, p->term[i].ends, event);
+}
+
 static enum symbol_kind symbol_kind_of(enum policy_kind kind)
 {
     static const enum symbol_kind KIND[] = {

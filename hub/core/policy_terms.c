@@ -4,9 +4,11 @@
  *     role    what the role may open: classes, within its ceiling
  *     reason  a reason one may give; value is empty
  *     limit   a number this program asks for: minutes, hours, characters
- *   retention.tsv   record ja en days basis checked_by mark
+ *   retention.tsv   record ja en days basis checked_by mark events after
  *     days a record is kept, and other terms counted in days; a record whose
- *     term somebody else's rule sets has `-`
+ *     term somebody else's rule sets has `-`. events: whose content goes when
+ *     the term is over, `*` that of all others; after: what it counts from,
+ *     arrived, delivered, consent, or events that end the case for this
  *   authority.tsv   function event purpose role place prefecture designated
  *                   hc_city other article checked_by
  *     which authority acts for an event: the first place known of a list by
@@ -19,7 +21,8 @@
 
 /* What this program asks for, and how loose a pack may make it: stricter it may
  * be. At most an hour with one extension, a fresh second factor, a reason in
- * words, a review within three days; a consent for two years. */
+ * words, a review within three days; a consent for two years; content on the
+ * hub for three months after it was delivered. */
 static const struct {
     const char *name;
     int64_t least, most;
@@ -28,7 +31,7 @@ static const struct {
     {"step_up_minutes", 1, 5},   {"text_characters", 20, 1000},
     {"texts_compared", 5, 5},    {"review_hours", 1, 72},
     {"consent_longest", 1, 731}, {"consent_reminder", 0, 731},
-    {"paper_after_oral", 0, 31},
+    {"paper_after_oral", 0, 31}, {"hub_payload", 0, 90},
 };
 static const char *const PLACES[] = {"sender", "resident", "present", "shikyu",
                                      "plan"};
@@ -101,12 +104,67 @@ void load_breakglass(struct load *l)
 
 /* ---- retention.tsv -------------------------------------------------------*/
 
+static void term_event(struct load *l, const char *column, const char *word,
+                       uint64_t *set)
+{
+    const struct symbol *s = policy_symbol(l->p, SYMBOL_EVENT, word);
+    if (s == NULL)
+        load_fault(l, column, "no such event");
+    else
+        set[s->index / 64] |= (uint64_t)1 << s->index % 64;
+}
+
+static void term_events(struct load *l, struct term *t)
+{
+    char word[WORD_MAX];
+    for (const char *s = load_cell(l, "events"); load_word(&s, word);)
+        if (strcmp(word, "*") == 0)
+            t->any = true;
+        else
+            term_event(l, "events", word, t->events);
+}
+
+/* One of the words, or events. */
+static void term_after(struct load *l, struct term *t)
+{
+    static const char *const WORDS[] = {[TERM_ARRIVED] = "arrived",
+                                        [TERM_DELIVERED] = "delivered",
+                                        [TERM_CONSENT] = "consent"};
+    const char *s = load_text(l, "after");
+    char word[WORD_MAX];
+    for (size_t i = 0; i < NELEM(WORDS); i++)
+        if (strcmp(s, WORDS[i]) == 0) {
+            t->t.from = (enum term_from)i;
+            return;
+        }
+    t->t.from = TERM_CASE;
+    while (load_word(&s, word))
+        term_event(l, "after", word, t->ends);
+}
+
+static void add_term(struct load *l)
+{
+    struct policy *p = l->p;
+    struct term t = {.t = {load_cell(l, "record"), load_number(l, "days"), 0}};
+    term_events(l, &t);
+    term_after(l, &t);
+    if (p->term_count == TERMS_MAX)
+        load_fault(l, "record", "too many of this kind");
+    else
+        p->term[p->term_count++] = t;
+}
+
 void load_retention(struct load *l)
 {
+    bool counted = strcmp(load_text(l, "days"), "-") != 0;
     load_text(l, "ja");
     load_text(l, "en");
-    if (strcmp(load_text(l, "days"), "-") != 0)
+    if (counted)
         add_limit(l, "record", "days");
+    if (load_cell(l, "events")[0] != '\0')
+        add_term(l);
+    else if (load_cell(l, "after")[0] != '\0')
+        load_fault(l, "events", "is needed");
 }
 
 void load_check_terms(struct load *l)

@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #define NOW 1790000000000ull /* 2026-09-21 in Japan */
-#define DAY_MS 86400000ull
 #define CODE "OW-PROBE-49"
 #define SAME PRED_SAME_GOVERNMENT
 #define ENABLED PRED_ENABLED_BY_PREFECTURE
@@ -191,10 +190,11 @@ static inline void pack_small(struct pack *k, const char *rules)
              "limit\ttexts_compared\tl\tl\t5\n"
              "limit\treview_hours\tl\tl\t72\n");
     pack_set(k, POLICY_RETENTION,
-             "record\tja\ten\tdays\tbasis\tchecked_by\tmark\n"
-             "consent_longest\tl\tl\t731\t\t\t\n"
-             "consent_reminder\tl\tl\t30\t\t\t\n"
-             "paper_after_oral\tl\tl\t3\t\t\t\n");
+             "record\tja\ten\tdays\tbasis\tchecked_by\tmark\tevents\tafter\n"
+             "consent_longest\tl\tl\t731\t\t\t\t\t\n"
+             "consent_reminder\tl\tl\t30\t\t\t\t\t\n"
+             "paper_after_oral\tl\tl\t3\t\t\t\t\t\n"
+             "hub_payload\tl\tl\t30\t\t\t\t*\tdelivered\n");
     pack_set(k, POLICY_AUTHORITY,
              "function\tevent\tpurpose\trole\tplace\tprefecture\t"
              "designated\thc_city\tother\tarticle\tchecked_by\n");

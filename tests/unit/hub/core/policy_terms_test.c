@@ -114,9 +114,14 @@ static const struct pack_fault FAULTS[] = {
     {"a limit twice", POLICY_BREAKGLASS, "limit\tminutes\tm\tm\t61", "code: stands here twice"},
     {"a limit that is no number", POLICY_BREAKGLASS, "limit\tpatience\tm\tm\tlong", "value: must be a number"},
     {"a kind of one's own", POLICY_BREAKGLASS, "wish\tA\tm\tm\t", "unknown kind"},
-    {"a term less than none", POLICY_RETENTION, "audit\ta\ta\t-3\t\t\t", "days: must be a number"},
-    {"a term named as a limit is", POLICY_RETENTION, "minutes\ta\ta\t3\t\t\t", "record: stands here twice"},
-    {"no term at all", POLICY_RETENTION, "audit\ta\ta\t\t\t\t", "days: is needed"},
+    {"a term less than none", POLICY_RETENTION, "audit\ta\ta\t-3\t\t\t\t\t", "days: must be a number"},
+    {"a term named as a limit is", POLICY_RETENTION, "minutes\ta\ta\t3\t\t\t\t\t", "record: stands here twice"},
+    {"no term at all", POLICY_RETENTION, "audit\ta\ta\t\t\t\t\t\t", "days: is needed"},
+    {"content of no event", POLICY_RETENTION, "audit\ta\ta\t3\t\t\t\tPARTY\tarrived", "events: no such event"},
+    {"a term from nothing", POLICY_RETENTION, "audit\ta\ta\t3\t\t\t\t*\t", "after: is needed"},
+    {"a term of nothing", POLICY_RETENTION, "audit\ta\ta\t3\t\t\t\t\tarrived", "events: is needed"},
+    {"a term from no event", POLICY_RETENTION, "audit\ta\ta\t3\t\t\t\t*\tPARTY", "after: no such event"},
+    {"content without a term", POLICY_RETENTION, "audit\ta\ta\t-\t\t\t\t*\tarrived", "days: must be a number"},
     {"a place nobody has", POLICY_AUTHORITY, "F\t*\tP\tA\tmoon\tself\tself\tself\tself\t\t", "place: an unknown word"},
     {"no place", POLICY_AUTHORITY, "F\t*\tP\tA\t\tself\tself\tself\tself\t\t", "place: is needed"},
     {"somebody else in charge", POLICY_AUTHORITY, "F\t*\tP\tA\tplan\tself\tking\tself\tself\t\t", "designated: an unknown word"},
@@ -140,9 +145,9 @@ static void a_number_that_is_missing_is_a_fault(void **state)
     struct policy *p = NULL;
     pack_small(&k, "");
     pack_set(&k, POLICY_RETENTION,
-             "record\tja\ten\tdays\tbasis\tchecked_by\tmark\n"
-             "consent_longest\tl\tl\t731\t\t\t\n"
-             "consent_reminder\tl\tl\t-\t\t\t\n");
+             "record\tja\ten\tdays\tbasis\tchecked_by\tmark\tevents\tafter\n"
+             "consent_longest\tl\tl\t731\t\t\t\t\t\n"
+             "consent_reminder\tl\tl\t-\t\t\t\t\t\n");
     assert_int_equal(pack_parse(&k, &p, &why), ERR_POL_INVALID);
     assert_non_null(strstr((const char *)why.p, "consent_reminder is missing"));
     assert_non_null(strstr((const char *)why.p, "paper_after_oral is missing"));
@@ -166,6 +171,8 @@ static const struct {
     {"the same words again", "texts_compared\tl\tl\t5", "texts_compared\tl\tl\t4", false},
     {"a late review", "review_hours\tl\tl\t72", "review_hours\tl\tl\t73", false},
     {"a consent for three years", "consent_longest\tl\tl\t731", "consent_longest\tl\tl\t732", false},
+    {"content for half a year", "hub_payload\tl\tl\t30", "hub_payload\tl\tl\t182", false},
+    {"content for a week", "hub_payload\tl\tl\t30", "hub_payload\tl\tl\t7", true},
     {"a consent of a year", "consent_longest\tl\tl\t731", "consent_longest\tl\tl\t365", true},
 }; /* clang-format on */
 
