@@ -2,7 +2,7 @@
  *
  * A delivery is taken under the hub's signed head at once. Within two minutes a
  * head that covers it must be shown with the cosignatures of the configured
- * quorum; after 30 s the node asks for it. When none comes the normal lane
+ * quorum; after a quarter of that time the node asks for it. When none comes the normal lane
  * takes no more until one does. The urgent lane never stops for that, and no
  * time runs while every witness is closed.
  *
@@ -15,8 +15,8 @@
 #include "proto/wire/unpack.h"
 #include <string.h>
 
-#define ASK_AFTER_MS 30000
-#define ASK_AGAIN_MS 10000
+#define ASK_AFTER 4  /* part of the time: 30 s of 120 */
+#define ASK_AGAIN 12 /* 10 s of 120 */
 #define LOOK_MS 1000
 #define MARK_MS 1000
 
@@ -245,9 +245,9 @@ enum err link_quorum_send(struct link *k, uint64_t now)
     char what[] = "cosigned";
     Pb__Ask ask = PB__ASK__INIT;
     if (!demanded(k) || k->forked || c->asking || now < c->due_ms ||
-        !k->lane[LANE_NORMAL].up || !older_than(k, ASK_AFTER_MS, now))
+        !k->lane[LANE_NORMAL].up || !older_than(k, k->c.quorum_ms / ASK_AFTER, now))
         return ERR_OK;
-    c->due_ms = now + ASK_AGAIN_MS;
+    c->due_ms = now + k->c.quorum_ms / ASK_AGAIN;
     ask.what = what;
     enum err e = link_ask(k, &ask, cosigned_came, k);
     c->asking = e == ERR_OK;

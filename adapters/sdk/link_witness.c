@@ -23,7 +23,7 @@
 #include <string.h>
 
 #define JOIN_MS 5000
-#define AGAIN_MS 10000
+#define JOIN_AGAIN 12 /* part of the quorum's time: 10 s of 120 */
 
 /* ---- answering ---- */
 
@@ -269,7 +269,7 @@ static enum err join_failed(struct link *k, enum err why, uint64_t now)
              err_code(why));
     if (k->joining.failing_ms == 0)
         k->joining.failing_ms = now;
-    k->joining.due_ms = now + AGAIN_MS;
+    k->joining.due_ms = now + k->c.quorum_ms / JOIN_AGAIN;
     drop_join(k);
     if (!k->cosigning.open)
         return ERR_OK;

@@ -1,6 +1,7 @@
 /* history_test.c - heads of the hub's log are of one history, or it is a fork:
  * on one strand, on two strands of the same node, and over an epoch. */
 #include "adapters/sdk/history.h"
+#include "tests/unit/adapters/sdk/tree.h"
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -18,40 +19,27 @@ static struct hash leaf(unsigned i, unsigned salt)
 }
 
 /* The leaves from `odd` on are of another log. */
-static struct hash node4(unsigned from, unsigned n, unsigned odd)
+static void leaves(unsigned odd, struct hash out[4])
 {
-    struct hash h = leaf(from, from >= odd);
-    if (n == 1)
-        return h;
-    unsigned k = n > 2 ? 2 : 1;
-    return proof_node(node4(from, k, odd), node4(from + k, n - k, odd));
+    for (unsigned i = 0; i < 4; i++)
+        out[i] = leaf(i, i >= odd);
 }
 
 static struct checkpoint tree(unsigned size, unsigned odd)
 {
     struct checkpoint c = {.origin = ORIGIN, .size = size};
-    c.root = node4(0, size, odd);
+    struct hash l[4];
+    leaves(odd, l);
+    c.root = tree_root(l, size);
     return c;
 }
 
-/* Consistency of trees of at most four leaves. */
 static size_t prove(unsigned from, unsigned to, unsigned odd,
-                    struct hash path[3])
+                    struct hash path[PROOF_MAX])
 {
-    size_t n = 0;
-    if (from == 0 || from == to)
-        return 0;
-    if (from == 3) {
-        path[n++] = leaf(2, 2 >= odd);
-        path[n++] = leaf(3, 3 >= odd);
-        path[n++] = node4(0, 2, odd);
-        return n;
-    }
-    if (from == 1)
-        path[n++] = leaf(1, 1 >= odd);
-    if (to > 2)
-        path[n++] = node4(2, to - 2, odd);
-    return n;
+    struct hash l[4];
+    leaves(odd, l);
+    return tree_consistency(from, l, to, path);
 }
 
 #define NEVER 9
@@ -146,7 +134,7 @@ static const struct {
 static enum err go(struct history *h, const struct step *s, struct finding *f)
 {
     struct checkpoint c = tree(s->size, s->odd);
-    struct hash path[3];
+    struct hash path[PROOF_MAX];
     struct given g = {s->from, path, prove(s->from, s->size, s->odd, path)};
     enum err e = history_check(h, s->strand, &c, &g, f);
     if (e == ERR_OK)
@@ -188,7 +176,7 @@ static void a_new_origin_continues_or_has_a_gap(void **state)
     for (size_t i = 0; i < NELEM(AFTER); i++) {
         struct history h;
         struct finding f;
-        struct hash path[3];
+        struct hash path[PROOF_MAX];
         struct step old = {STRAND_NORMAL, 3, NEVER, 0};
         history_init(&h, ORIGIN);
         assert_int_equal(go(&h, &old, &f), ERR_OK);
@@ -246,7 +234,7 @@ static enum err join_all(struct history *h, unsigned log, size_t *asks)
     uint64_t from, to;
     enum err e = join_begin(h, NULL, &j);
     while (e == ERR_OK && join_next(&j, &from, &to)) {
-        struct hash path[3];
+        struct hash path[PROOF_MAX];
         const struct head *a, *b;
         size_t n = prove((unsigned)from, (unsigned)to, log, path);
         e = join_take(&j, path, n, &a, &b);

@@ -43,17 +43,25 @@ enum tamper {
     LEAF_ABSENT,
     PROOF_PATH,
     PROOF_LENGTH,
+    PROOF_NONE,
     FOR_ANOTHER,
     BOX_KEY,     /* boxed by somebody else */
     NOTE_KEY,    /* the checkpoint signed by somebody else */
     NOTE_ORIGIN, /* the checkpoint of another log */
 };
 
+/* A log of four leaves whose third is ours. */
+struct small_log {
+    struct hash leaf[4], path[2], root;
+};
+#define LEAF_AT 2
+
 struct hubside {
     struct node_keys hub, log, sender, us;
     struct buf event; /* packed Event of the sender */
     uint8_t delivery_id[16];
-    uint64_t glass; /* classes that the leaf calls opened */
+    uint64_t glass;        /* classes that the leaf calls opened */
+    struct small_log last; /* of the last delivery made */
 };
 
 static inline ProtobufCMessage *body_of(const char *type, const char *json)
@@ -118,12 +126,6 @@ static inline void hubside_fini(struct hubside *h)
 {
     buf_fini(&h->event);
 }
-
-/* A log of four leaves whose third is ours. */
-struct small_log {
-    struct hash leaf[4], path[2], root;
-};
-#define LEAF_AT 2
 
 static inline void small_log(struct slice leaf, uint8_t salt,
                              struct small_log *l)
@@ -227,6 +229,7 @@ static inline void hubside_delivery(struct hubside *h, enum tamper t,
     struct small_log log;
     small_log(t == LEAF_ABSENT ? slice_str("other") : buf_slice(&leaf), salt,
               &log);
+    h->last = log;
     for (size_t i = 0; i < n; i++)
         spoil_part(t, parts[i]);
     if (t == SENDER_SIGNATURE)
@@ -260,7 +263,7 @@ static inline void hubside_delivery(struct hubside *h, enum tamper t,
     d.agency = agency;
     d.release_leaf = pb_borrow(buf_slice(&leaf));
     d.release_index = LEAF_AT;
-    d.n_inclusion = t == PROOF_LENGTH ? 1 : 2;
+    d.n_inclusion = t == PROOF_NONE ? 0 : t == PROOF_LENGTH ? 1 : 2;
     d.inclusion = path;
     d.released_ms = 1789149600000; /* 2026-09-12 03:00 in Japan */
     hubside_sign(h, t, &d, out);

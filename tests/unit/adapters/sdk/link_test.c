@@ -1,5 +1,7 @@
 /* link_test.c - a node against the other end of the wire. */
+#include "proto/wire/log_proof.h"
 #include "tests/unit/adapters/sdk/peer.h"
+#include "tests/unit/adapters/sdk/tree.h"
 #include <dirent.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -19,12 +21,53 @@ static void submit(struct peer *p, unsigned source, char id[37])
                      ERR_OK);
 }
 
-enum lie { TRUE_RECEIPT, OTHER_KEY, OTHER_HEADER, OTHER_EVENT };
+enum lie {
+    TRUE_RECEIPT,
+    OTHER_KEY,
+    OTHER_HEADER,
+    OTHER_EVENT,
+    PROVED, /* a true receipt with the proof of its leaf */
+    PROOF_OF_ANOTHER,
+    PROOF_OF_OTHER_INDEX,
+    PROOF_BY_ANOTHER_KEY,
+    PROOF_BROKEN
+};
+
+/* The leaf of the event at 17, alone in the last place of a log of 18. */
+static void prove_leaf(struct peer *p, enum lie lie, const struct event *ev,
+                       struct buf *out)
+{
+    struct hash leaves[18], path[PROOF_MAX];
+    struct buf leaf = {0}, note = {0};
+    struct checkpoint c = {.origin = ORIGIN, .size = 18};
+    uint8_t id[ID_BYTES];
+    Pb__AuditLeaf l = PB__AUDIT_LEAF__INIT;
+    const struct node_keys *k =
+        lie == PROOF_BY_ANOTHER_KEY ? &p->n.hub.sender : &p->n.hub.log;
+    memcpy(id, ev->event_id.b, sizeof(id));
+    id[0] ^= lie == PROOF_OF_ANOTHER;
+    l.has_index = l.has_event_id = 1;
+    l.index = lie == PROOF_OF_OTHER_INDEX ? 16 : 17;
+    l.event_id = pb_borrow(slice_of(id, sizeof(id)));
+    assert_int_equal(pack(&l.base, &leaf), ERR_OK);
+    for (uint8_t i = 0; i < 18; i++)
+        leaves[i] = proof_leaf(i == 17 ? buf_slice(&leaf) : slice_of(&i, 1));
+    c.root = tree_root(leaves, 18);
+    c.root.b[0] ^= lie == PROOF_BROKEN;
+    size_t n = tree_inclusion(17, leaves, 18, path);
+    assert_int_equal(checkpoint_sign(&c, k->sign_secret, k->pub.sign, &note),
+                     ERR_OK);
+    assert_int_equal(
+        log_proof_write(buf_slice(&leaf), 17, path, n, buf_slice(&note), out),
+        ERR_OK);
+    buf_fini(&leaf);
+    buf_fini(&note);
+}
 
 static void send_receipt(struct peer *p, enum lie lie, Pb__Outcome outcome)
 {
     struct event *ev = NULL;
-    struct buf inner = {0}, b = {0};
+    struct buf inner = {0}, b = {0}, proof = {0};
     uint8_t signature[SIGNATURE_BYTES], sha[32], id[16];
     char code[] = "E-POL-001";
     assert_int_equal(event_open(buf_slice(&p->event), &ev), ERR_OK);
@@ -49,7 +92,11 @@ static void send_receipt(struct peer *p, enum lie lie, Pb__Outcome outcome)
     s.has_receipt = s.has_signature = 1;
     s.receipt = pb_borrow(buf_slice(&inner));
     s.signature = pb_borrow(slice_of(signature, SIGNATURE_BYTES));
+    if (lie >= PROVED)
+        prove_leaf(p, lie, ev, &proof);
+    s.proof = (char *)proof.p;
     assert_int_equal(pack(&s.base, &b), ERR_OK);
+    buf_fini(&proof);
     assert_int_equal(
         frame_send(p->lane[0], &p->from[0], VERB_RECEIPT, buf_slice(&b)),
         ERR_OK);
@@ -131,6 +178,44 @@ static void a_receipt_that_is_not_the_hubs_counts_for_nothing(void **state)
     assert_int_equal(h.n, 0);
     send_receipt(p, TRUE_RECEIPT, PB__OUTCOME__ACCEPTED);
     UNTIL(p, h.n == 1);
+}
+
+/* It outlives the event, and dies with the person's key. */
+static void a_receipt_comes_with_a_proof_that_is_kept(void **state) /* W-117 */
+{
+    struct peer *p = *state;
+    static const enum lie LIES[] = {PROOF_OF_ANOTHER, PROOF_OF_OTHER_INDEX,
+                                    PROOF_BY_ANOTHER_KEY, PROOF_BROKEN};
+    struct heard h = {0};
+    struct node_answer a;
+    struct log_proof proof;
+    struct checkpoint head;
+    char id[37];
+    node_on_receipt(p->s, hear, &h);
+    submit(p, 1, id);
+    UNTIL(p, p->sends[0] == 1);
+    for (size_t i = 0; i < NELEM(LIES); i++)
+        send_receipt(p, LIES[i], PB__OUTCOME__ACCEPTED);
+    turns(p, 20);
+    assert_int_equal(h.n, 0);
+    send_receipt(p, PROVED, PB__OUTCOME__ACCEPTED);
+    UNTIL(p, h.n == 1);
+    const struct node_arg arg = {"event_id", id};
+    assert_int_equal(node_do(p->s, "proof", &arg, 1, &a), ERR_OK);
+    assert_int_equal(log_proof_parse(slice_str(at(a.json, "proof")), &proof),
+                     ERR_OK);
+    assert_int_equal(log_proof_check(&proof, ORIGIN, p->n.hub.log.pub.sign,
+                                     buf_slice(&proof.extra), &head),
+                     ERR_OK);
+    assert_int_equal(proof.index, 17);
+    log_proof_fini(&proof);
+    node_answer_fini(&a);
+    assert_int_equal(
+        spool_prune(p->s->host.spool, clock_wall_ms() + SPOOL_KEEP_MS + 1000),
+        ERR_OK);
+    assert_int_equal(node_do(p->s, "proof", &arg, 1, &a), ERR_OK);
+    assert_int_equal(a.code, ERR_OK);
+    node_answer_fini(&a);
 }
 
 static void no_more_than_a_window_is_on_its_way(void **state)
@@ -296,6 +381,10 @@ static void a_forged_delivery_is_never_acknowledged(void **state)
         {SENDER_SIGNATURE, ERR_EVT_SIGNATURE},
         {PART_BODY, ERR_EVT_COMMITMENT},
         {LEAF_PEER, ERR_DLV_PROOF},
+        {LEAF_KIND, ERR_DLV_PROOF},
+        {LEAF_ABSENT, ERR_DLV_PROOF}, /* the hub skipped its leaf */
+        {PROOF_LENGTH, ERR_DLV_PROOF},
+        {PROOF_NONE, ERR_DLV_PROOF},
         {FOR_ANOTHER, ERR_DLV_PROOF},
         {PROOF_PATH, ERR_DLV_PROOF},
         {NOTE_KEY, ERR_DLV_PROOF},
@@ -551,6 +640,7 @@ int main(void)
         CASE(an_event_goes_out_and_its_receipt_comes_back),
         CASE(a_refusal_carries_its_code),
         CASE(a_receipt_that_is_not_the_hubs_counts_for_nothing),
+        CASE(a_receipt_comes_with_a_proof_that_is_kept),
         CASE(no_more_than_a_window_is_on_its_way),
         CASE(a_new_connection_starts_at_the_first_waiting_event),
         CASE(a_silent_hub_is_left_and_gets_what_it_has_not_answered),

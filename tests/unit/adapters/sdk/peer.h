@@ -27,6 +27,12 @@ struct peer {
     bool more, no_lease;
     size_t asks;      /* other questions: kept for the test to answer */
     struct buf asked; /* the last one, packed Ask */
+    void (*on_ask)(struct peer *p, const Pb__Ask *a); /* NULL: as above */
+    void *own;                                        /* of the test */
+    size_t witnessed;                                 /* answers to WITNESS */
+    uint32_t status;                                  /* of the last one */
+    char witness_body[512], witness_note[2048];
+    uint64_t seen_normal;
 };
 
 static inline void *open_lane(struct peer *p, char endpoint[64])
@@ -94,6 +100,8 @@ static inline void take_fetch(struct peer *p, int lane, const struct frame *f)
     assert_int_equal(((Pb__Fetch *)m)->credit, 64);
     if (lane == 0)
         p->seen_size = ((Pb__Fetch *)m)->seen_size;
+    else
+        p->seen_normal = ((Pb__Fetch *)m)->seen_size;
     unpack_free(&m);
 }
 
@@ -156,11 +164,29 @@ static inline void take_ask(struct peer *p, const struct frame *f)
     assert_int_equal(unpack(&pb__ask__descriptor, f->body, &m), ERR_OK);
     if (strcmp(((Pb__Ask *)m)->what, "lease") == 0) {
         grant(p, (Pb__Ask *)m);
+    } else if (p->on_ask != NULL) {
+        p->asks++;
+        p->on_ask(p, (Pb__Ask *)m);
     } else {
         p->asks++;
         buf_reset(&p->asked);
         buf_add(&p->asked, f->body.p, f->body.n);
     }
+    unpack_free(&m);
+}
+
+static inline void take_witnessed(struct peer *p, const struct frame *f)
+{
+    ProtobufCMessage *m = NULL;
+    assert_int_equal(unpack(&pb__witness_answer__descriptor, f->body, &m),
+                     ERR_OK);
+    const Pb__WitnessAnswer *a = (Pb__WitnessAnswer *)m;
+    p->witnessed++;
+    p->status = a->status;
+    snprintf(p->witness_body, sizeof(p->witness_body), "%s",
+             a->body != NULL ? a->body : "");
+    snprintf(p->witness_note, sizeof(p->witness_note), "%s",
+             a->note != NULL ? a->note : "");
     unpack_free(&m);
 }
 
@@ -179,6 +205,8 @@ static inline void listen_once(struct peer *p)
                 p->acks++, take_ack(p, &f);
             if (f.verb == VERB_ASK)
                 take_ask(p, &f);
+            if (f.verb == VERB_WITNESS)
+                take_witnessed(p, &f);
             p->pings += f.verb == VERB_PING;
             frame_close(&f);
         }
