@@ -465,9 +465,12 @@ static enum err op_erase(struct tsunagi_host *h, const struct node_arg *args,
                          size_t n, struct node_answer *a)
 {
     struct id person;
+    struct spool_forgotten gone;
     const char *text = op_arg(args, n, "person_token");
+    struct spool_forget f = {
+        .before_ms = INT64_MAX, .token = &person, .tokens = 1};
     enum err e = text != NULL && id_parse(text, &person) == ERR_OK
-                     ? spool_erase(h->spool, person.b)
+                     ? spool_forget(h->spool, &f, clock_wall_ms(), &gone)
                      : ERR_USAGE;
     return done(a, e, NULL);
 }

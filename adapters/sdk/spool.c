@@ -33,6 +33,10 @@
 #define PROOF_TABLE                                                            \
     "CREATE TABLE proof(id BLOB PRIMARY KEY, person BLOB NOT NULL,"            \
     " proof BLOB NOT NULL) WITHOUT ROWID;"
+#define ERASED_TABLE                                                           \
+    "CREATE TABLE erased(order_id BLOB PRIMARY KEY, leaf INTEGER NOT NULL,"    \
+    " outcome INTEGER NOT NULL, deleted INTEGER NOT NULL,"                     \
+    " handed INTEGER NOT NULL, time_ms INTEGER NOT NULL) WITHOUT ROWID;"
 static const char SCHEMA[] =
     "CREATE TABLE meta(k TEXT PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE person_key(person BLOB PRIMARY KEY, wrapped BLOB NOT NULL)"
@@ -55,9 +59,9 @@ static const char SCHEMA[] =
     "CREATE TABLE relied(consent BLOB NOT NULL, delivery_id BLOB NOT NULL,"
     " PRIMARY KEY(consent, delivery_id)) WITHOUT ROWID;"
     "CREATE TABLE recall(delivery_id BLOB PRIMARY KEY, no INTEGER NOT NULL,"
-    " outcome INTEGER NOT NULL, taken_ms INTEGER NOT NULL, leaf_sha256 BLOB)"
-    " WITHOUT ROWID;" PROOF_TABLE
-    "CREATE INDEX inbox_open ON inbox(row) WHERE state < 2;"
+    " outcome INTEGER NOT NULL, taken_ms INTEGER NOT NULL, leaf_sha256 BLOB,"
+    " erased INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;" PROOF_TABLE
+        ERASED_TABLE "CREATE INDEX inbox_open ON inbox(row) WHERE state < 2;"
     "CREATE INDEX inbox_new ON inbox(lane, row) WHERE state = 0;";
 
 #define OUT_COLUMNS                                                            \
@@ -67,7 +71,8 @@ static const char SCHEMA[] =
     "row, delivery_id, lane, state, type, withdrawn, person, case_token,"      \
     " released_ms, stored_ms, delivery, shown,"                                \
     " (SELECT outcome FROM recall WHERE recall.delivery_id ="                  \
-    " inbox.delivery_id) FROM inbox "
+    " inbox.delivery_id), (SELECT erased FROM recall WHERE"                    \
+    " recall.delivery_id = inbox.delivery_id) FROM inbox "
 static const char *const SQL[QUERIES] = {
     [Q_META_GET] = "SELECT v FROM meta WHERE k = ?1",
     [Q_META_SET] = "INSERT OR REPLACE INTO meta VALUES(?1, ?2)",
@@ -105,8 +110,8 @@ static const char *const SQL[QUERIES] = {
                " WHERE delivery_id = ?1 AND state = 0",
     [Q_RECALL_GET] = "SELECT outcome, no, leaf_sha256 FROM recall"
                      " WHERE delivery_id = ?1",
-    [Q_RECALL_SET] = "INSERT OR REPLACE INTO recall VALUES(?1, ?2, ?3, ?4,"
-                     " ?5)",
+    [Q_RECALL_SET] = "INSERT OR REPLACE INTO recall(delivery_id, no, outcome,"
+                     " taken_ms, leaf_sha256) VALUES(?1, ?2, ?3, ?4, ?5)",
     [Q_RELIED] = "INSERT OR IGNORE INTO relied VALUES(?1, ?2)",
     [Q_WITHDRAW] = "UPDATE inbox SET withdrawn = 1 WHERE delivery_id IN"
                    " (SELECT delivery_id FROM relied WHERE consent = ?1)",
@@ -129,11 +134,20 @@ static const char *const SQL[QUERIES] = {
                    " AND done_ms < ?1 AND delivery IS NOT NULL",
     [Q_ERASE_KEY] = "DELETE FROM person_key WHERE person = ?1",
     [Q_ERASE_OUT] = "UPDATE outbox SET event = NULL, receipt = NULL,"
-                    " source = NULL, state = CASE state WHEN 0 THEN 3"
-                    " ELSE state END WHERE person = ?1",
-    [Q_ERASE_IN] = "UPDATE inbox SET delivery = NULL,"
-                   " state = 2 WHERE person = ?1",
-    [Q_ERASE_PROOF] = "DELETE FROM proof WHERE person = ?1",
+                    " source = NULL, source_hash = NULL, person = x'',"
+                    " state = CASE state WHEN 0 THEN 3 ELSE state END"
+                    " WHERE event_id = ?1",
+    [Q_ERASE_IN] = "UPDATE inbox SET delivery = NULL, person = x'',"
+                   " case_token = NULL, state = 2 WHERE delivery_id = ?1",
+    [Q_ERASE_PROOF] = "DELETE FROM proof WHERE id = ?1",
+    [Q_ERASE_RELIED] = "DELETE FROM relied WHERE delivery_id = ?1",
+    [Q_RESEAL_OUT] = "UPDATE outbox SET event = ?2, receipt = ?3, source = ?4"
+                     " WHERE event_id = ?1",
+    [Q_RESEAL_IN] = "UPDATE inbox SET delivery = ?2 WHERE delivery_id = ?1",
+    [Q_RECALL_ERASED] = "UPDATE recall SET erased = 1 WHERE delivery_id = ?1",
+    [Q_ERASED_GET] = "SELECT leaf, outcome, deleted, handed, time_ms"
+                     " FROM erased WHERE order_id = ?1",
+    [Q_ERASED_SET] = "INSERT INTO erased VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
 };
 
 const char *out_state_name(enum out_state s)
@@ -279,12 +293,11 @@ struct slice db_aad(uint8_t out[32], const char *what, struct slice id)
     return slice_of(out, n + id.n);
 }
 
-static enum err key_make(struct spool *s, struct slice person,
-                         uint8_t key[KEY_BYTES])
+enum err db_key_put(struct spool *s, struct slice person,
+                    const uint8_t key[KEY_BYTES])
 {
     uint8_t aad[32];
     struct buf wrapped = {0};
-    randombytes_buf(key, KEY_BYTES);
     enum err e = seal(s->secret, db_aad(aad, "key", person),
                       slice_of(key, KEY_BYTES), &wrapped);
     if (e == ERR_OK) {
@@ -295,6 +308,13 @@ static enum err key_make(struct spool *s, struct slice person,
     }
     buf_fini(&wrapped);
     return e;
+}
+
+static enum err key_make(struct spool *s, struct slice person,
+                         uint8_t key[KEY_BYTES])
+{
+    randombytes_buf(key, KEY_BYTES);
+    return db_key_put(s, person, key);
 }
 
 /* ERR_NOT_FOUND: there is none, or it was destroyed. */
@@ -445,7 +465,9 @@ static enum err create(struct spool *s)
 static enum err upgrade(struct spool *s)
 {
     return sqlite3_exec(s->db,
-                        "BEGIN IMMEDIATE;" PROOF_TABLE
+                        "BEGIN IMMEDIATE;" PROOF_TABLE ERASED_TABLE
+                        "ALTER TABLE recall ADD COLUMN erased INTEGER"
+                        " NOT NULL DEFAULT 0;"
                         "PRAGMA user_version=2; COMMIT",
                         NULL, NULL, NULL) == SQLITE_OK
                ? ERR_OK
@@ -683,20 +705,6 @@ enum err spool_prune(struct spool *s, uint64_t now_ms)
     for (size_t i = 0; i < NELEM(WHAT); i++) {
         sqlite3_stmt *st = db_query(s, WHAT[i]);
         db_bind_u64(st, 1, before);
-        enum err e = db_run(s, st);
-        if (e != ERR_OK)
-            return e;
-    }
-    return spool_scrub(s);
-}
-
-enum err spool_erase(struct spool *s, const uint8_t person[16])
-{
-    static const int WHAT[] = {Q_ERASE_KEY, Q_ERASE_OUT, Q_ERASE_IN,
-                               Q_ERASE_PROOF};
-    for (size_t i = 0; i < NELEM(WHAT); i++) {
-        sqlite3_stmt *st = db_query(s, WHAT[i]);
-        db_bind(st, 1, slice_of(person, TOKEN));
         enum err e = db_run(s, st);
         if (e != ERR_OK)
             return e;

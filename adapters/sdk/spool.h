@@ -115,7 +115,10 @@ struct spool_in {
     enum in_state state;
     uint32_t type;
     bool withdrawn, has_case;
-    bool shown; /* its content was given to somebody outside */
+    bool shown;  /* its content was given to somebody outside */
+    bool erased; /* called back because its person is erased */
+    bool has_person;
+    uint8_t person[16]; /* token */
     enum recall recalled;
     uint8_t case_token[16];
     uint64_t released_ms, stored_ms;
@@ -196,6 +199,34 @@ enum err spool_count(struct spool *s, struct spool_counts *c) MUST_CHECK;
 /* Forgets payload whose time is over (rows stay, for telling repeats), and
  * empties the journal so that the bytes are gone from the disk. */
 enum err spool_prune(struct spool *s, uint64_t now_ms) MUST_CHECK;
-/* Destroys this node's key for a person and everything under it. */
-enum err spool_erase(struct spool *s, const uint8_t person[16]) MUST_CHECK;
+
+/* ---- erasure (spool_erase.c) ---- */
+struct spool_forget {
+    struct id order;        /* zero: nobody's order, and not remembered */
+    uint64_t leaf;          /* of the hub's log, for the answer */
+    uint64_t before_ms;     /* what was made or released later stays */
+    const struct id *token; /* of the person and of their cases */
+    size_t tokens;
+};
+struct spool_forgotten {
+    enum recall outcome; /* HANDED: some of it had left; UNKNOWN: had none */
+    uint64_t leaf, time_ms;
+    uint32_t deleted, handed;
+};
+/* Destroys the keys under these tokens and empties every row of theirs, also
+ * what is kept without limit; the rows stay, for telling repeats, without token
+ * and without the hash of a source. Commits and scrubs. An order obeyed before
+ * changes nothing and gives what it gave then. */
+enum err spool_forget(struct spool *s, const struct spool_forget *f,
+                      uint64_t now_ms, struct spool_forgotten *out) MUST_CHECK;
+/* Is this one of those? For what lies outside the spool. */
+enum err spool_meant_event(struct spool *s, const struct spool_forget *f,
+                           struct id event_id, bool *meant) MUST_CHECK;
+enum err spool_meant_source(struct spool *s, const struct spool_forget *f,
+                            const char *source, bool *meant) MUST_CHECK;
+enum err spool_meant_delivery(struct spool *s, const struct spool_forget *f,
+                              struct id delivery_id, bool *meant) MUST_CHECK;
+/* A recall that belongs to an erasure: its payload goes with the next order,
+ * also when it was handed over. */
+enum err spool_recall_erased(struct spool *s, struct id delivery_id) MUST_CHECK;
 #endif

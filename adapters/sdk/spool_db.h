@@ -46,6 +46,12 @@ enum {
     Q_ERASE_OUT,
     Q_ERASE_IN,
     Q_ERASE_PROOF,
+    Q_ERASE_RELIED,
+    Q_RESEAL_OUT,
+    Q_RESEAL_IN,
+    Q_RECALL_ERASED,
+    Q_ERASED_GET,
+    Q_ERASED_SET,
     QUERIES
 };
 
@@ -81,6 +87,9 @@ enum err db_key_get(struct spool *s, struct slice person,
 /* Makes one when there is none. */
 enum err db_key_need(struct spool *s, struct slice person,
                      uint8_t key[KEY_BYTES]) MUST_CHECK;
+/* Stores a key made elsewhere. */
+enum err db_key_put(struct spool *s, struct slice person,
+                    const uint8_t key[KEY_BYTES]) MUST_CHECK;
 /* An absent payload leaves out empty. */
 enum err db_unseal(const uint8_t *key, const char *what, struct slice id,
                    struct slice sealed, struct buf *out) MUST_CHECK;

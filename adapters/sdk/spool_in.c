@@ -125,6 +125,10 @@ static void read_in_row(sqlite3_stmt *st, struct spool_in *d)
     d->stored_ms = db_column_u64(st, 9);
     d->shown = sqlite3_column_int(st, 11) != 0;
     d->recalled = (enum recall)sqlite3_column_int(st, 12);
+    d->erased = sqlite3_column_int(st, 13) != 0;
+    d->has_person = db_column(st, 6).n == TOKEN;
+    if (d->has_person)
+        memcpy(d->person, db_column(st, 6).p, TOKEN);
 }
 
 static enum err take_in(struct spool *s, sqlite3_stmt *st, struct spool_in *d)

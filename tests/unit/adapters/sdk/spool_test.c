@@ -317,7 +317,12 @@ static void erasing_a_person_leaves_the_others(void **state)
     struct spool_out o;
     struct spool_in d;
     take(p->spool, in, HANAKO);
-    assert_int_equal(spool_erase(p->spool, HANAKO), ERR_OK);
+    struct spool_forgotten gone;
+    struct id token;
+    memcpy(token.b, HANAKO, ID_BYTES);
+    const struct spool_forget f = {
+        .before_ms = INT64_MAX, .token = &token, .tokens = 1};
+    assert_int_equal(spool_forget(p->spool, &f, 9, &gone), ERR_OK);
     assert_int_equal(spool_out_get(p->spool, hers, &o), ERR_OK);
     assert_int_equal(o.event.n + o.source.n, 0);
     assert_int_equal(o.state, OUT_PARKED);
