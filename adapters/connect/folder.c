@@ -471,3 +471,118 @@ void folder_scan(struct folder *f)
             take(f, s);
     }
 }
+
+/* ---- forgetting a person ------------------------------------------------ */
+#define RECEIPT ".receipt.txt"
+#define RECEIPT_MAX ((size_t)1 << 20)
+#define UUID_CHARS 36
+
+static bool ends_in(const char *name, const char *tail)
+{
+    size_t n = strlen(name), m = strlen(tail);
+    return n >= m && strcmp(name + n - m, tail) == 0;
+}
+
+/* The whole file; false when it cannot be read. free(). */
+static bool read_whole(const char *path, size_t max, char **out, size_t *n)
+{
+    struct stat st;
+    FILE *f = fopen(path, "re");
+    *out = NULL;
+    *n = 0;
+    if (f == NULL)
+        return errno == ENOENT;
+    bool ok = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) &&
+              (size_t)st.st_size <= max;
+    *out = ok ? malloc((size_t)st.st_size + 1) : NULL;
+    ok = *out != NULL &&
+         fread(*out, 1, (size_t)st.st_size, f) == (size_t)st.st_size;
+    *n = ok ? (size_t)st.st_size : 0;
+    if (*out != NULL)
+        (*out)[*n] = '\0';
+    fclose(f);
+    return ok;
+}
+
+/* A receipt names its events one on a line, between blanks. */
+static bool names_one(const char *text, const struct tsunagi_erasure *e)
+{
+    char word[UUID_CHARS + 1];
+    while (*text != '\0') {
+        size_t n = strcspn(text, " \r\n");
+        if (n == UUID_CHARS) {
+            memcpy(word, text, n);
+            word[n] = '\0';
+            if (tsunagi_erases_event(e, word))
+                return true;
+        }
+        text += n + (text[n] != '\0');
+    }
+    return false;
+}
+
+static tsunagi_code is_meant(const struct folder *f, const char *path,
+                             const struct tsunagi_erasure *e,
+                             folder_meant *meant, bool *yes)
+{
+    char *beside = NULL, *text = NULL;
+    size_t n = 0;
+    *yes = false;
+    if (asprintf(&beside, "%s" RECEIPT, path) < 0)
+        return "E-INT-002";
+    bool ok = read_whole(beside, RECEIPT_MAX, &text, &n);
+    *yes = ok && text != NULL && names_one(text, e);
+    free(text);
+    free(beside);
+    if (!ok || *yes || meant == NULL)
+        return ok ? NULL : "E-IO-001";
+    ok = read_whole(path, f->max_bytes, &text, &n);
+    *yes = ok && text != NULL && meant(f->self, e, (const uint8_t *)text, n);
+    free(text);
+    return ok ? NULL : "E-IO-001";
+}
+
+static tsunagi_code remove_with_receipt(const char *path)
+{
+    char *beside = NULL;
+    if (asprintf(&beside, "%s" RECEIPT, path) < 0)
+        return "E-INT-002";
+    /* the receipt last: a crash between the two still finds the file */
+    bool ok = (unlink(path) == 0 || errno == ENOENT) &&
+              (unlink(beside) == 0 || errno == ENOENT);
+    free(beside);
+    return ok ? NULL : "E-IO-001";
+}
+
+static tsunagi_code erase_one(const struct folder *f, const char *name,
+                              const struct tsunagi_erasure *e,
+                              folder_meant *meant)
+{
+    char *path = join(f->done, name, "");
+    bool yes = false;
+    tsunagi_code code =
+        path == NULL ? "E-INT-002" : is_meant(f, path, e, meant, &yes);
+    if (code == NULL && yes)
+        code = remove_with_receipt(path);
+    free(path);
+    return code;
+}
+
+tsunagi_code folder_erase(struct folder *f, const struct tsunagi_erasure *e,
+                          folder_meant *meant)
+{
+    tsunagi_code code = NULL;
+    struct dirent *entry;
+    DIR *d = opendir(f->done);
+    if (d == NULL)
+        return "E-IO-001";
+    while ((entry = readdir(d)) != NULL) {
+        if (entry->d_name[0] == '.' || ends_in(entry->d_name, RECEIPT))
+            continue;
+        tsunagi_code one = erase_one(f, entry->d_name, e, meant);
+        code = one != NULL ? one : code;
+    }
+    closedir(d);
+    sync_dir(f->done);
+    return code;
+}

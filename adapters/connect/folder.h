@@ -44,6 +44,16 @@ void folder_scan(struct folder *f);
 /* Frees *f and sets it to NULL. Accepts NULL. */
 void folder_close(struct folder **f);
 
+/* A person is erased: removes from done/ the files that hold something of
+ * theirs, whole, with what lies beside them. A file is known by the events its
+ * receipt names, or by meant (may be NULL), which is asked about its bytes. A
+ * file that was rejected became no event: it stays for whoever has to see to
+ * it. E-IO-001: one could not be read or removed. */
+typedef bool folder_meant(void *self, const struct tsunagi_erasure *e,
+                          const uint8_t *bytes, size_t n);
+tsunagi_code folder_erase(struct folder *f, const struct tsunagi_erasure *e,
+                          folder_meant *meant);
+
 /* True for codes that say nothing about the file: disk, memory, store, busy. */
 bool folder_is_passing(tsunagi_code code);
 

@@ -5,11 +5,13 @@
 #include "adapters/connect/inbox.h"
 #include "adapters/connect/answer.h"
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define ANSWER_MAX ((size_t)1 << 20)
 #define DELIVERY_MAX ((size_t)4 << 20)
@@ -242,6 +244,83 @@ struct tsunagi_host *inbox_host(const struct inbox *in)
     return in->host;
 }
 
+/* ---- forgetting a person --------------------------------------------------
+ */
+static const char *member(const json_t *j, const char *key)
+{
+    const char *s = json_string_value(json_object_get(j, key));
+    return s == NULL ? "" : s;
+}
+
+static bool drop(const char *dir, const char *stem, const char *tail)
+{
+    char *path = file_in(dir, stem, tail);
+    bool ok = path != NULL && (unlink(path) == 0 || errno == ENOENT);
+    free(path);
+    return ok;
+}
+
+struct erasing {
+    const struct tsunagi_erasure *e;
+    inbox_each *each;
+    void *self;
+};
+
+/* The .json last, because it is what is looked into. */
+static bool erase_delivery(const char *dir, const char *stem,
+                           const struct erasing *x)
+{
+    char *path = file_in(dir, stem, ".json");
+    char *text = path == NULL ? NULL : read_text(path);
+    json_t *j = text == NULL ? NULL : json_loads(text, 0, NULL);
+    bool ok = text != NULL;
+    if (ok && tsunagi_erases_delivery(x->e, member(j, "delivery_id")))
+        ok = (x->each == NULL ||
+              x->each(x->self, text, member(j, "delivery_id"))) &&
+             drop(dir, stem, ".txt") && drop(dir, stem, ".json");
+    json_decref(j);
+    free(text);
+    free(path);
+    return ok;
+}
+
+static bool erase_receipt(const char *dir, const char *stem,
+                          const struct erasing *x)
+{
+    return !tsunagi_erases_event(x->e, stem) ||
+           (drop(dir, stem, ".txt") && drop(dir, stem, ".json"));
+}
+
+static tsunagi_code each_json(const char *dir, const struct erasing *x,
+                              bool (*one)(const char *, const char *,
+                                          const struct erasing *))
+{
+    struct dirent *entry;
+    bool ok = true;
+    DIR *d = opendir(dir);
+    if (d == NULL)
+        return "E-IO-001";
+    while ((entry = readdir(d)) != NULL) {
+        size_t n = strlen(entry->d_name);
+        if (n <= 5 || strcmp(entry->d_name + n - 5, ".json") != 0)
+            continue;
+        entry->d_name[n - 5] = '\0';
+        ok = one(dir, entry->d_name, x) && ok;
+    }
+    closedir(d);
+    return ok ? NULL : "E-IO-001";
+}
+
+tsunagi_code inbox_erase(struct inbox *in, const struct tsunagi_erasure *e,
+                         inbox_each *each, void *self)
+{
+    const struct erasing x = {e, each, self};
+    tsunagi_code code = each_json(in->path, &x, erase_delivery);
+    tsunagi_code receipts = each_json(in->receipts, &x, erase_receipt);
+    tsunagi_code answers = folder_erase(in->answers, e, NULL);
+    return code != NULL ? code : receipts != NULL ? receipts : answers;
+}
+
 /* ---- a module that is an inbox ----------------------------------------------
  */
 tsunagi_code inbox_module_open(struct tsunagi_host *h, void **self)
@@ -273,4 +352,9 @@ void inbox_module_receipt(void *self, const struct tsunagi_receipt *r)
 void inbox_module_tick(void *self)
 {
     inbox_scan(self);
+}
+
+tsunagi_code inbox_module_erase(void *self, const struct tsunagi_erasure *e)
+{
+    return inbox_erase(self, e, NULL, NULL);
 }

@@ -27,6 +27,12 @@ tsunagi_code inbox_take(struct inbox *in, const struct tsunagi_delivery *d);
 void inbox_scan(struct inbox *in);
 /* Files the hub's receipt. */
 void inbox_receipt(struct inbox *in, const struct tsunagi_receipt *r);
+/* A person is erased: removes their deliveries, receipts and answers. each (may
+ * be NULL) is called with the JSON and the id of each delivery before its files
+ * go; false keeps them. E-IO-001: something could not be removed. */
+typedef bool inbox_each(void *self, const char *json, const char *delivery_id);
+tsunagi_code inbox_erase(struct inbox *in, const struct tsunagi_erasure *e,
+                         inbox_each *each, void *self);
 /* The JSON of the delivery of that event (free), NULL when there is none. */
 char *inbox_delivery(const struct inbox *in, const char *event_id);
 bool inbox_may_send(const struct inbox *in, const char *type);
@@ -40,4 +46,5 @@ tsunagi_code inbox_module_delivery(void *self,
                                    const struct tsunagi_delivery *d);
 void inbox_module_receipt(void *self, const struct tsunagi_receipt *r);
 void inbox_module_tick(void *self);
+tsunagi_code inbox_module_erase(void *self, const struct tsunagi_erasure *e);
 #endif

@@ -18,4 +18,5 @@ const struct tsunagi_module tsunagi_module = {
     .on_receipt = inbox_module_receipt,
     .on_tick = inbox_module_tick,
     .tick_ms = 200,
+    .on_erase = inbox_module_erase,
 };

@@ -11,10 +11,12 @@
  *                           purpose = "P_EMG"; } ); };
  */
 #include "tsunagi/adapter.h"
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct example {
     struct tsunagi_host *host;
@@ -111,6 +113,26 @@ static tsunagi_code example_delivery(void *self,
     return c;
 }
 
+/* FOLDER/<delivery>.txt of the person go. */
+static tsunagi_code example_erase(void *self, const struct tsunagi_erasure *e)
+{
+    struct example *x = self;
+    struct dirent *entry;
+    tsunagi_code c = NULL;
+    DIR *d = opendir(x->folder);
+    while (d != NULL && (entry = readdir(d)) != NULL) {
+        char id[37] = "";
+        if (strlen(entry->d_name) == 40)
+            memcpy(id, entry->d_name, 36);
+        if (tsunagi_erases_delivery(e, id) &&
+            unlinkat(dirfd(d), entry->d_name, 0) != 0)
+            c = "E-IO-001";
+    }
+    if (d != NULL)
+        closedir(d);
+    return d != NULL ? c : "E-IO-001";
+}
+
 static void example_receipt(void *self, const struct tsunagi_receipt *r)
 {
     struct example *x = self;
@@ -127,4 +149,5 @@ const struct tsunagi_module tsunagi_module = {
     .close = example_close,
     .on_delivery = example_delivery,
     .on_receipt = example_receipt,
+    .on_erase = example_erase,
 };

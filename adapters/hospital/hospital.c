@@ -424,6 +424,32 @@ static void on_receipt(void *self, const struct tsunagi_receipt *r)
     inbox_receipt(h->inbox, r);
 }
 
+/* A message put aside is known by the key it was sent under. */
+static bool hl7_meant(void *self, const struct tsunagi_erasure *e,
+                      const uint8_t *bytes, size_t n)
+{
+    struct hospital *h = self;
+    struct adt a = {0};
+    struct adt_fault fault = {0};
+    char *source = NULL;
+    if (adt_parse(bytes, n, h->facility, h->processing, &a, &fault) == NULL)
+        source = adt_source_key(&a, bytes, n);
+    bool meant = source != NULL && tsunagi_erases_source(e, source);
+    free(source);
+    adt_fini(&a);
+    return meant;
+}
+
+static tsunagi_code on_erase(void *self, const struct tsunagi_erasure *e)
+{
+    struct hospital *h = self;
+    tsunagi_code inbox = inbox_erase(h->inbox, e, NULL, NULL);
+    tsunagi_code forms = folder_erase(h->forms, e, NULL);
+    tsunagi_code hl7 =
+        h->hl7 == NULL ? NULL : folder_erase(h->hl7, e, hl7_meant);
+    return inbox != NULL ? inbox : forms != NULL ? forms : hl7;
+}
+
 static void on_tick(void *self)
 {
     struct hospital *h = self;
@@ -445,4 +471,5 @@ const struct tsunagi_module tsunagi_module = {
     .on_receipt = on_receipt,
     .on_tick = on_tick,
     .tick_ms = 200,
+    .on_erase = on_erase,
 };

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct municipality {
     struct tsunagi_host *host;
@@ -78,6 +79,25 @@ static tsunagi_code on_delivery(void *self, const struct tsunagi_delivery *d)
     return code;
 }
 
+/* What its systems have not fetched yet. */
+static bool erase_csv(void *self, const char *json, const char *delivery_id)
+{
+    struct municipality *m = self;
+    char name[64], *path = NULL;
+    export_name(json, delivery_id, name);
+    if (asprintf(&path, "%s/%s", m->export, name) < 0)
+        return false;
+    bool gone = unlink(path) == 0 || errno == ENOENT;
+    free(path);
+    return gone;
+}
+
+static tsunagi_code on_erase(void *self, const struct tsunagi_erasure *e)
+{
+    struct municipality *m = self;
+    return inbox_erase(m->inbox, e, erase_csv, m);
+}
+
 static void on_receipt(void *self, const struct tsunagi_receipt *r)
 {
     struct municipality *m = self;
@@ -100,4 +120,5 @@ const struct tsunagi_module tsunagi_module = {
     .on_receipt = on_receipt,
     .on_tick = on_tick,
     .tick_ms = 200,
+    .on_erase = on_erase,
 };

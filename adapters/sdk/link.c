@@ -257,6 +257,7 @@ void link_close(struct link **kp)
     history_fini(&k->history);
     if (k->context != NULL)
         zmq_ctx_term(k->context);
+    link_erase_reset(k);
     free(k->answered);
     sodium_memzero(k, sizeof(*k));
     free(k);

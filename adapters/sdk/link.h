@@ -52,6 +52,13 @@ enum err link_ask(struct link *l, const Pb__Ask *ask, link_done *done,
 /* Forgets a question; its answer goes nowhere. */
 void link_ask_forget(struct link *l, const void *ctx);
 
+/* The next order to forget somebody, NULL when there is none left; valid until
+ * link_receive. One that is not answered comes again with the next lease. */
+const Pb__EraseOrder *link_erase_next(struct link *l);
+/* Signs what became of it and tells the hub. ERR_NOMEM. */
+enum err link_erase_answer(struct link *l, const Pb__EraseOrder *order,
+                           const struct spool_forgotten *o) MUST_CHECK;
+
 /* May what is unread be handed over and shown? False when l is NULL. */
 bool link_lease(const struct link *l, uint64_t boot_ms);
 

@@ -1,6 +1,7 @@
 /* link_lanes.h - what the files of the link share. Private to them:
  * link.c sockets and the turn, link_receipt.c answers to what we sent,
  * link_delivery.c what the hub has for us, link_lease.c what it calls back,
+ * link_erase.c whom it tells us to forget,
  * link_witness.c cosigning and joining, link_quorum.c the witnesses' quorum,
  * link_fork.c forks and gaps, link_send.c what goes out. */
 #ifndef TSUNAGI_SDK_LINK_LANES_H
@@ -8,8 +9,10 @@
 #include "adapters/sdk/history.h"
 #include "adapters/sdk/link.h"
 #include "adapters/sdk/witness.h"
+#include <jansson.h>
 
 #define ASKS_MAX 32
+#define ERASES_MAX 100 /* of one lease */
 #define PAUSE_MS 5000
 
 struct ack {
@@ -80,6 +83,8 @@ struct link {
     struct lease lease;
     struct id *answered;
     size_t answered_count, answered_cap, answered_at;
+    ProtobufCMessage *erase[ERASES_MAX]; /* EraseOrder */
+    size_t erase_count, erase_at;
     struct asked ask[ASKS_MAX]; /* oldest first */
     size_t ask_count;
     bool delivered, forked;
@@ -105,6 +110,9 @@ void *link_room(void *list, size_t count, size_t *cap, size_t size);
 /* The recall's answer, sent after the next commit. ERR_NOMEM. */
 enum err link_ack_recall(struct lane_link *l, struct id delivery_id,
                          const struct spool_recalled *r) MUST_CHECK;
+/* The orders of a lease take the place of those of the one before. */
+enum err link_erase_take(struct link *k, const json_t *list) MUST_CHECK;
+void link_erase_reset(struct link *k);
 void link_lease_connected(struct link *k, uint64_t now);
 /* Asks for a lease when it is time. ERR_NOMEM. */
 enum err link_lease_send(struct link *k, uint64_t now) MUST_CHECK;

@@ -6,6 +6,8 @@
  * disk before the lease counts. Time runs by the boot clock from the moment of
  * asking, so neither a slow answer nor a wrong wall clock makes it longer.
  *
+ * With the lease come orders to forget a person (link_erase.c).
+ *
  * A recall is answered like a delivery, by a signed ACK that says what became
  * of it. Acknowledgements may be lost with a connection: on each new one the
  * node asks from the first recall again, and answers repeats as before. */
@@ -76,6 +78,8 @@ static enum err take_recall(struct link *k, const json_t *j)
     if (e == ERR_OK)
         e = spool_recall(k->c.spool, id, (uint64_t)no, has ? sha : NULL,
                          clock_wall_ms(), &r);
+    if (e == ERR_OK && json_is_true(json_object_get(j, "erase")))
+        e = spool_recall_erased(k->c.spool, id);
     if (e == ERR_OK)
         e = link_ack_recall(&k->lane[LANE_NORMAL], id, &r);
     if (e == ERR_OK && (uint64_t)no > k->lease.after)
@@ -116,6 +120,8 @@ static enum err take_lease(struct link *k, const Pb__Answer *a)
         json_parse(slice_str(a->json != NULL ? a->json : ""), &j, NULL);
     if (e == ERR_OK)
         e = take_recalls(k, json_object_get(j, "recalls"));
+    if (e == ERR_OK)
+        e = link_erase_take(k, json_object_get(j, "erase"));
     bool more = json_is_true(json_object_get(j, "more"));
     uint64_t span = e == ERR_OK ? span_of(j) : 0;
     json_decref(j);

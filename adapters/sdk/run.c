@@ -11,6 +11,7 @@
 #include "adapters/sdk/control.h"
 #include "adapters/sdk/delivery.h"
 #include "adapters/sdk/draft.h"
+#include "adapters/sdk/erasure.h"
 #include "adapters/sdk/ops.h"
 #include "adapters/sdk/preview.h"
 #include "adapters/sdk/report.h"
@@ -534,6 +535,8 @@ static enum err after(struct tsunagi_host *h, uint64_t now)
     enum err e = send_out(h, now);
     if (e == ERR_OK)
         e = tell_receipts(h);
+    if (e == ERR_OK)
+        e = erasure_run(h);
     if (e == ERR_OK)
         e = hand_over(h, now);
     if (e != ERR_OK)

@@ -219,6 +219,8 @@ struct spool_forgotten {
  * changes nothing and gives what it gave then. */
 enum err spool_forget(struct spool *s, const struct spool_forget *f,
                       uint64_t now_ms, struct spool_forgotten *out) MUST_CHECK;
+/* Was it obeyed before? */
+enum err spool_obeyed(struct spool *s, struct id order, bool *yes) MUST_CHECK;
 /* Is this one of those? For what lies outside the spool. */
 enum err spool_meant_event(struct spool *s, const struct spool_forget *f,
                            struct id event_id, bool *meant) MUST_CHECK;

@@ -305,6 +305,14 @@ enum err spool_forget(struct spool *s, const struct spool_forget *f,
     return e;
 }
 
+enum err spool_obeyed(struct spool *s, struct id order, bool *yes)
+{
+    struct spool_forgotten gone;
+    enum err e = remembered(s, order, &gone);
+    *yes = e == ERR_OK;
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 enum err spool_recall_erased(struct spool *s, struct id delivery_id)
 {
     return run_id(s, Q_RECALL_ERASED, delivery_id);

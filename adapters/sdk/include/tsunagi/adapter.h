@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define TSUNAGI_ADAPTER_ABI 1
+#define TSUNAGI_ADAPTER_ABI 2
 
 struct tsunagi_host;     /* the running host */
 struct tsunagi_draft;    /* an event being built */
@@ -95,6 +95,20 @@ const char *tsunagi_get(const struct tsunagi_delivery *d, const char *field);
 /* Printable text, A4 width, Japanese labels; withheld classes named. */
 void tsunagi_print(const struct tsunagi_delivery *d, FILE *out);
 
+/* ---- forgetting a person ---- */
+/* By an order that two people signed, a person is erased everywhere. What a
+ * module still has of them - files it wrote and nobody took away, files it read
+ * and put aside - goes in on_erase; what the agency has taken into its own
+ * records goes by its own rules. These say whether something is meant; what
+ * came after the order is not. */
+struct tsunagi_erasure;
+bool tsunagi_erases_event(const struct tsunagi_erasure *e,
+                          const char *event_id); /* one of ours */
+bool tsunagi_erases_source(const struct tsunagi_erasure *e,
+                           const char *source_key);
+bool tsunagi_erases_delivery(const struct tsunagi_erasure *e,
+                             const char *delivery_id);
+
 /* ---- text and codes, as Japanese systems write them ---- */
 /* Results are allocated; free(). *n receives the length when not NULL. */
 tsunagi_code tsunagi_from_cp932(const void *p, size_t n, char **utf8);
@@ -136,6 +150,9 @@ struct tsunagi_module {
     /* Every tick_ms while running (0: never). */
     void (*on_tick)(void *self);
     unsigned tick_ms;
+    /* Or NULL: the module keeps nothing. Called again until it returns NULL; a
+     * repeat finds less, and that is no error. */
+    tsunagi_code (*on_erase)(void *self, const struct tsunagi_erasure *e);
 };
 extern const struct tsunagi_module tsunagi_module;
 #endif
