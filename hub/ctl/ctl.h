@@ -104,6 +104,11 @@ long long count_of(const json_t *j, const char *key);  /* 0 when absent */
 /* Prints a cell padded to width columns (Japanese counts two). */
 void cell(const char *text, int width);
 
+/* Of a node's answer to `witness`: a fork, and a quorum that is missing; the
+ * exit code that says so. */
+void show_witness_trouble(const struct ctl *c, const json_t *j);
+int witness_exit(const json_t *j);
+
 /* How the command at hand is used, on stderr. */
 void help_hint(const struct ctl *c);
 
@@ -120,6 +125,8 @@ int cmd_inbox(struct ctl *c);
 int cmd_inbox_show(struct ctl *c);
 int cmd_inbox_status(struct ctl *c);
 int cmd_outbox(struct ctl *c);
+int cmd_witness_status(struct ctl *c);
+int cmd_witness_clear(struct ctl *c);
 int cmd_consent_give(struct ctl *c);
 int cmd_consent_refuse(struct ctl *c);
 int cmd_consent_defer(struct ctl *c);

@@ -182,25 +182,35 @@ static long long figure(const json_t *j, const char *part, const char *key)
     return count_of(json_object_get(j, part), key);
 }
 
-/* What this node has and owes, in figures. */
+static void show_figures(const struct ctl *c, const json_t *j)
+{
+    printf(say(c, "%s  未読 %lld  受取済み %lld  取消 %lld  送信待ち %lld\n",
+               "%s  unread %lld  handed over %lld  recalled %lld  "
+               "waiting to be sent %lld\n"),
+           text_of(j, "agency"), figure(j, "inbox", "new"),
+           figure(j, "inbox", "handed") + figure(j, "inbox", "handled"),
+           figure(j, "inbox", "recalled"), figure(j, "outbox", "waiting"));
+}
+
+/* What this node has and owes, in figures; first whether it can trust the
+ * hub's log. */
 int cmd_inbox_status(struct ctl *c)
 {
-    struct node_answer a = {0};
+    struct node_answer a = {0}, w = {0};
     int code = request(c, "status", NULL, 0, &a);
+    if (code == EXIT_DONE)
+        code = request(c, "witness", NULL, 0, &w);
     if (code == EXIT_DONE && c->json) {
         json_object_set_new(a.json, "schema", json_string("tsunagi.node/1"));
+        json_object_set(a.json, "witness", w.json);
         print_json(a.json);
     } else if (code == EXIT_DONE) {
-        printf(say(c,
-                   "%s  未読 %lld  受取済み %lld  取消 %lld  送信待ち %lld\n",
-                   "%s  unread %lld  handed over %lld  recalled %lld  "
-                   "waiting to be sent %lld\n"),
-               text_of(a.json, "agency"), figure(a.json, "inbox", "new"),
-               figure(a.json, "inbox", "handed") +
-                   figure(a.json, "inbox", "handled"),
-               figure(a.json, "inbox", "recalled"),
-               figure(a.json, "outbox", "waiting"));
+        show_witness_trouble(c, w.json);
+        show_figures(c, a.json);
     }
+    if (code == EXIT_DONE)
+        code = witness_exit(w.json);
+    node_answer_fini(&w);
     node_answer_fini(&a);
     return code;
 }
