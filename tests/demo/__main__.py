@@ -23,6 +23,7 @@ from night import NIGHT_NODES, play_night
 from outage import OUTAGE_NODES, play_outage
 from plan import PLAN_NODES, play_plan
 from region import Region, write
+from report import REPORT_NODES, play_report
 from talk import Broken, say, speak
 
 STORIES = {
@@ -32,6 +33,7 @@ STORIES = {
     "consent": (play_consent, CONSENT_NODES),
     "night": (play_night, NIGHT_NODES),
     "meeting": (play_meeting, MEETING_NODES),
+    "report": (play_report, REPORT_NODES),
     "outage": (play_outage, OUTAGE_NODES),
     "badinput": (play_badinput, BADINPUT_NODES),
     "canary": (play_canary, CANARY_NODES),
