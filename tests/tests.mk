@@ -34,6 +34,13 @@ $B/fault/nosync.so: tests/fault/nosync.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $< -ldl
 
+# a hub with one function replaced, to be refused by the nodes
+UNLEAFED := $B/fault/tsunagid-unleafed
+$(UNLEAFED): $B/tests/fault/unleafed.o $B/hub/app/main.o $(call libs,$(L_app))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -Wl,--wrap=store_leaf -Wl,--wrap=store_leaf_get -o $@ $^ \
+	    $(LIBS_store) $(LIBS_wire)
+
 unit: $(UNIT)
 	@echo 'unit tests'
 	@$(RUN) $(UNIT)
@@ -49,7 +56,7 @@ unit-valgrind: $(UNIT)
 	@echo 'unit tests under valgrind'
 	@TSUNAGI_VALGRIND=1 $(RUN) -w '$(VALGRIND)' $(filter-out $(VALGRIND_SKIP),$(UNIT))
 
-it: all $(TOOLS)
+it: all $(TOOLS) $(UNLEAFED)
 	@echo 'integration tests'
 	@sh tests/check_man.sh $B/bin
 	@PATH=$(abspath $B/bin):$$PATH $(RUN) -j 1 $(SCRIPTS) $(BATS)

@@ -24,7 +24,7 @@
 #include "proto/wire/witness.h"
 #include "hub/app/hub.h"
 #include "hub/core/witness_round.h"
-#include "proto/base/clock.h"
+#include "proto/base/date.h"
 #include "proto/base/log.h"
 #include "proto/wire/quorum.h"
 #include "proto/wire/unpack.h"
@@ -420,24 +420,37 @@ static void take_size(struct hub *h, size_t i, struct slice body,
 
 /* ---- the alarm ---- */
 
-static void keep_evidence(struct hub *h, struct slice theirs)
+/* In the form in which nodes keep theirs (sdk/link_fork.c). */
+static void evidence(const struct hub *h, struct slice theirs,
+                     const struct checkpoint *c, struct buf *b)
+{
+    char time[TIME_TEXT];
+    uint64_t size = store_log_size(h->store);
+    time_jst(h->now_ms, time);
+    buf_addf(b, "tsunagi-fork-evidence/1\nfound %s\nhow %s\nlog ", time,
+             c->size > size    ? "shrunk"
+             : c->size == size ? "same-size"
+                               : "no-proof");
+    checkpoint_vkey(h->config.origin, h->log_keys.pub.sign, b);
+    buf_adds(b, "\n---- seen before ----\n");
+    buf_add(b, theirs.p, theirs.n);
+    buf_adds(b, "---- received now ----\n");
+    buf_add(b, h->note.p, h->note.n);
+    buf_adds(b, "---- end ----\n");
+}
+
+static void keep_evidence(struct hub *h, struct slice theirs,
+                          const struct checkpoint *c)
 {
     char path[PATH_MAX];
-    struct buf b = {0}, vkey = {0};
-    checkpoint_vkey(h->config.origin, h->log_keys.pub.sign, &vkey);
-    buf_addf(&b, "tsunagi-fork-evidence/1\nlog %s\n---- this log ----\n",
-             vkey.failed ? "" : (const char *)vkey.p);
-    buf_add(&b, h->note.p, h->note.n);
-    buf_adds(&b, "---- kept by a witness ----\n");
-    buf_add(&b, theirs.p, theirs.n);
-    buf_adds(&b, "---- end ----\n");
+    struct buf b = {0};
+    evidence(h, theirs, c, &b);
     int n = snprintf(path, sizeof(path), "%s/fork-evidence-%" PRIu64 ".txt",
                      h->config.state, h->now_ms);
     if (b.failed || n >= (int)sizeof(path) ||
         file_replace(path, buf_slice(&b), 0600) != ERR_OK)
         log_error("witness: evidence not written");
     buf_fini(&b);
-    buf_fini(&vkey);
 }
 
 static void alarm_leaf(struct hub *h, const char *node, struct slice theirs,
@@ -465,7 +478,7 @@ static void alarm_raise(struct hub *h, const char *node, struct slice theirs,
               "not have; stopping code=%s witness=%s theirs=%" PRIu64
               " ours=%" PRIu64,
               err_code(h->alarm), node, c->size, store_log_size(h->store));
-    keep_evidence(h, theirs);
+    keep_evidence(h, theirs, c);
     alarm_leaf(h, node, theirs, h->alarm);
 }
 
