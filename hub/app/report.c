@@ -207,6 +207,30 @@ static enum err note_order(const struct hub *h, struct reporting *r,
                : ERR_OK;
 }
 
+/* Leaves of the night name no order, which would tie a person's quarters
+ * together: which of them belong to one is in a table of the hub. */
+static enum err load_destroyed(struct hub *h, struct reporting *r)
+{
+    struct buf bytes = {0};
+    uint64_t leaf[2] = {0}; /* ERASE_BEGIN, ERASE_DONE */
+    bool found = true;
+    enum err e = ERR_OK;
+    while (e == ERR_OK) {
+        e = store_erase_leaf(h->store, r->order, &leaf[0], &leaf[1], &found);
+        if (e != ERR_OK || !found)
+            break;
+        for (int i = 0; i < 2 && e == ERR_OK; i++) {
+            Pb__AuditLeaf *l = NULL;
+            e = open_leaf(h, leaf[i], &bytes, &l);
+            if (e == ERR_OK)
+                e = note_order(h, r, l);
+            close_leaf(&l);
+        }
+    }
+    buf_fini(&bytes);
+    return e;
+}
+
 /* What the leaves of an erasure still tell: under which handles it was. */
 static enum err load_erased(struct hub *h, struct reporting *r)
 {
@@ -225,6 +249,8 @@ static enum err load_erased(struct hub *h, struct reporting *r)
         close_leaf(&l);
     }
     buf_fini(&bytes);
+    if (e == ERR_OK)
+        e = load_destroyed(h, r);
     return e == ERR_OK && r->subjects == 0 ? ERR_NOT_FOUND : e;
 }
 

@@ -29,10 +29,11 @@ struct consent_options {
 
 /* What the options of a call came to. Strings are borrowed from argv. */
 struct ctl {
-    bool json, ja, stream, follow, all, yes, preview, on, off, tsv;
+    bool json, ja, stream, follow, all, yes, preview, on, off, tsv, urgent;
     const char *dir, *config, *node, *agency, *out, *exec, *person, *ref,
         *purpose, *vkey, *older, *roles, *case_key, *to, *key, *origin,
-        *not_before, *day, *actor, *token, *reason, *step_up, *what, *order;
+        *not_before, *day, *actor, *token, *reason, *step_up, *what, *order,
+        *asked_on, *asked_by, *leaves, *basis, *new_origin;
     struct consent_options consent;
     char person_number[128];
     long long timeout_ms, limit, number, minutes;
@@ -163,6 +164,12 @@ int cmd_policy_diff(struct ctl *c);
 int cmd_policy_test(struct ctl *c);
 int cmd_policy_explain(struct ctl *c);
 int cmd_policy_replay(struct ctl *c);
+int cmd_order_make(struct ctl *c);
+int cmd_order_sign(struct ctl *c);
+int cmd_order_submit(struct ctl *c);
+int cmd_order_list(struct ctl *c);
+int cmd_erase_run(struct ctl *c);
+int cmd_erase_certificate(struct ctl *c);
 int cmd_flow_dot(struct ctl *c);
 int cmd_demo(struct ctl *c);
 int cmd_help(struct ctl *c);
