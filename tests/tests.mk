@@ -99,7 +99,7 @@ fuzz: $(FUZZERS:%=$B/fuzz/%)
 bench: all $B/bin/tsunagi-bench
 	@$B/bin/tsunagi-bench
 $B/bin/tsunagi-bench: $B/tests/bench/bench.o $B/tests/bench/withdraw.o \
-    $B/tests/bench/policy.o $B/tests/live/live.o $(call libs,$(L_ctl))
+    $B/tests/bench/policy.o $B/tests/bench/report.o $B/tests/live/live.o $(call libs,$(L_ctl))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_json) $(LIBS_store) $(LIBS_wire)
 

@@ -9,6 +9,7 @@
  *   tsunagi-bench [EVENTS]     events per measurement, 4000 */
 #include "proto/base/clock.h"
 #include "tests/bench/policy.h"
+#include "tests/bench/report.h"
 #include "tests/bench/withdraw.h"
 #include "tests/live/live.h"
 #include "tsunagi/v1/discharge.pb-c.h"
@@ -27,6 +28,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#define REPORTED 10000  /* entries about one person */
 #define WITHDRAWN 10000 /* deliveries that wait when a consent ends */
 
 /* ---- the region ---- */
@@ -307,6 +309,7 @@ static void run(struct live *r, size_t events)
            (double)resident_kib(r->pid) / 1024);
     latency(r, 500, "idle hub");
     bench_silence(r, HOSPITAL, 500);
+    bench_report(r, HOSPITAL, REPORTED);
     bench_withdrawal(r, HOSPITAL, WITHDRAWN, NULL);
     bench_withdrawal(r, HOSPITAL, WITHDRAWN, emergency);
     pid_t child[4];
