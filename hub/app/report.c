@@ -59,6 +59,7 @@ struct reporting {
     /* policies of old leaves */
     struct policy *old[POLICIES];
     size_t old_count;
+    struct merkle_near *near; /* tiles that proofs share */
 };
 
 /* ---- the question ---- */
@@ -440,8 +441,9 @@ static enum err add_proof(struct hub *h, const struct reporting *r,
 {
     struct hash path[PROOF_MAX], leaf = proof_leaf(bytes);
     size_t n;
-    enum err e = merkle_inclusion(store_merkle(h->store), row->leaf, r->size,
-                                  store_tile, h->store, path, &n);
+    enum err e =
+        merkle_inclusion_near(store_merkle(h->store), row->leaf, r->size,
+                              store_tile, h->store, r->near, path, &n);
     if (e != ERR_OK)
         return e;
     buf_adds(j, ",\"proof\":[");
@@ -548,6 +550,9 @@ static enum err add_rows(struct hub *h, struct reporting *r, struct buf *j)
     enum err e = ERR_OK;
     bool added = false;
     size_t n = 0;
+    r->near = calloc(1, sizeof(*r->near));
+    if (r->near == NULL)
+        return ERR_NOMEM;
     for (size_t i = 0; i < r->subjects && e == ERR_OK; i++)
         e = find_next(h, r, &r->subject[i], r->after);
     buf_adds(j, ",\"rows\":[");
@@ -629,6 +634,7 @@ static void reporting_fini(struct reporting *r)
 {
     free(r->grants);
     free(r->subject);
+    free(r->near);
     for (size_t i = 0; i < r->old_count; i++)
         policy_free(&r->old[i]);
 }

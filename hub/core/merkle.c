@@ -149,6 +149,7 @@ struct walk {
     const struct merkle *m;
     merkle_load *load;
     void *ctx;
+    struct merkle_near *near; /* NULL: nothing is kept */
     struct hash *path;
     size_t n;
     bool loaded; /* tile holds tile number of level */
@@ -168,6 +169,22 @@ static enum err load_tile(struct walk *w, unsigned level, uint64_t number)
     return e;
 }
 
+/* The same with all its folds, from those kept of the calls before. */
+static enum err near_tile(struct walk *w, unsigned level, uint64_t number,
+                          const struct hash **rows)
+{
+    struct hash *row = w->near->tile[level].row;
+    *rows = row;
+    if (w->near->tile[level].there && w->near->tile[level].number == number)
+        return ERR_OK;
+    enum err e = w->load(w->ctx, level, number, row);
+    w->near->tile[level].there = e == ERR_OK;
+    w->near->tile[level].number = number;
+    for (uint64_t i = 0; e == ERR_OK && i < TILE_WIDTH; i++)
+        put(row, i, row[i]);
+    return e;
+}
+
 /* The root of whole subtree number index of 2^bit leaves. */
 static enum err node_at(struct walk *w, unsigned bit, uint64_t index,
                         struct hash *out)
@@ -179,8 +196,12 @@ static enum err node_at(struct walk *w, unsigned bit, uint64_t index,
         *out = w->m->open[level][row_at(in_tile) + i];
         return ERR_OK;
     }
-    enum err e = load_tile(w, level, number);
-    if (e == ERR_OK)
+    const struct hash *rows = NULL;
+    enum err e = w->near != NULL ? near_tile(w, level, number, &rows)
+                                 : load_tile(w, level, number);
+    if (e == ERR_OK && w->near != NULL)
+        *out = rows[row_at(in_tile) + i];
+    else if (e == ERR_OK)
         *out = fold(w->tile + (i << in_tile), in_tile);
     return e;
 }
@@ -267,11 +288,20 @@ enum err merkle_inclusion(const struct merkle *m, uint64_t index, uint64_t size,
                           merkle_load *load, void *ctx, struct hash *path,
                           size_t *n)
 {
+    return merkle_inclusion_near(m, index, size, load, ctx, NULL, path, n);
+}
+
+enum err merkle_inclusion_near(const struct merkle *m, uint64_t index,
+                               uint64_t size, merkle_load *load, void *ctx,
+                               struct merkle_near *near, struct hash *path,
+                               size_t *n)
+{
     *n = 0;
     /* both come from requests of nodes */
     if (size > m->size || index >= size)
         return ERR_NOT_FOUND;
-    struct walk w = {.m = m, .load = load, .ctx = ctx, .path = path};
+    struct walk w = {
+        .m = m, .load = load, .ctx = ctx, .near = near, .path = path};
     struct place p = {0, size, index, true};
     while (p.n > 1) {
         enum err e = descend(&w, &p, p.at >= split(p.n));

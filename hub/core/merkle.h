@@ -38,6 +38,19 @@ enum err merkle_root_at(const struct merkle *m, uint64_t size,
 enum err merkle_inclusion(const struct merkle *m, uint64_t index, uint64_t size,
                           merkle_load *load, void *ctx, struct hash *path,
                           size_t *n) MUST_CHECK;
+/* The same for many leaves that lie near each other: folded tiles are kept from
+ * one call to the next, one of each level. Zero-initialise; for one tree. */
+struct merkle_near {
+    struct {
+        bool there;
+        uint64_t number;
+        struct hash row[2 * TILE_WIDTH]; /* as open above */
+    } tile[TILE_LEVELS];
+};
+enum err merkle_inclusion_near(const struct merkle *m, uint64_t index,
+                               uint64_t size, merkle_load *load, void *ctx,
+                               struct merkle_near *near, struct hash *path,
+                               size_t *n) MUST_CHECK;
 enum err merkle_consistency(const struct merkle *m, uint64_t old_size,
                             uint64_t size, merkle_load *load, void *ctx,
                             struct hash *path, size_t *n) MUST_CHECK;

@@ -116,6 +116,24 @@ static void a_restored_tree_is_the_tree_that_was(void **state)
     }
 }
 
+/* Kept tiles give the same path, whatever was asked before. */
+static void check_near(uint64_t index, uint64_t size, const struct hash *path,
+                       size_t n)
+{
+    static struct merkle_near near;
+    static uint64_t of; /* kept tiles are of one tree */
+    struct hash again[PROOF_MAX];
+    size_t m;
+    if (of != tree->size)
+        memset(&near, 0, sizeof(near));
+    of = tree->size;
+    assert_int_equal(
+        merkle_inclusion_near(tree, index, size, load, kept, &near, again, &m),
+        ERR_OK);
+    assert_int_equal(m, n);
+    assert_memory_equal(again, path, n * sizeof(*path));
+}
+
 static void check_inclusion(uint64_t index, uint64_t size)
 {
     struct hash path[PROOF_MAX];
@@ -125,6 +143,7 @@ static void check_inclusion(uint64_t index, uint64_t size)
     if (proof_check_inclusion(index, size, leaves[index], path, n,
                               naive(leaves, size)) != ERR_OK)
         fail_msg("leaf %ju in %ju", (uintmax_t)index, (uintmax_t)size);
+    check_near(index, size, path, n);
 }
 
 static void check_consistency(uint64_t old, uint64_t size)
