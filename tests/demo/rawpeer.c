@@ -470,14 +470,20 @@ static void read_answer(const struct frame *f, struct answer *a)
     unpack_free(&inner);
 }
 
-/* False when nothing comes. */
+/* False when nothing comes. That the hub asks this key to cosign its log is no
+ * answer. */
 static bool wait_answer(void *s, struct answer *a)
 {
-    struct frame f;
+    struct frame f = {.verb = VERB_WITNESS};
     zmq_pollitem_t item = {s, 0, ZMQ_POLLIN, 0};
     memset(a, 0, sizeof(*a));
-    if (zmq_poll(&item, 1, WAIT_MS) <= 0 || frame_recv(s, false, &f) != ERR_OK)
-        return false;
+    while (f.verb == VERB_WITNESS) {
+        if (zmq_poll(&item, 1, WAIT_MS) <= 0 ||
+            frame_recv(s, false, &f) != ERR_OK)
+            return false;
+        if (f.verb == VERB_WITNESS)
+            frame_close(&f);
+    }
     read_answer(&f, a);
     frame_close(&f);
     return true;
