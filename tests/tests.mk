@@ -14,7 +14,7 @@ SCRIPTS := $(sort $(wildcard tests/unit/*/*/*_test.sh tests/it/*_test.sh))
 # the lying disk is a preloaded library, which the sanitizers do not allow
 BATS := $(filter-out $(if $(SAN),%/sabotage.bats),$(sort $(wildcard tests/it/*.bats)))
 STORIES := discharge emergency plan consent night meeting report outage badinput canary
-TOOLS := $(addprefix $B/bin/tsunagi-,rawpeer sample look-hub look-node)
+TOOLS := $(addprefix $B/bin/tsunagi-,rawpeer sample look-hub look-node powercut)
 
 .PHONY: policy unit unit-san unit-valgrind it it-san stories fuzz bench storm san-all
 
@@ -30,9 +30,13 @@ $B/bin/tsunagi-look-hub: $B/tests/demo/look_hub.o $(call libs,$(L_store))
 $B/bin/tsunagi-look-node: $B/tests/demo/look_node.o $(call libs,$(L_sdk))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_json) $(LIBS_store) $(LIBS_wire)
-$B/fault/nosync.so: tests/fault/nosync.c
+$B/fault/nosync.so: tests/fault/nosync.c tests/fault/disk.c tests/fault/disk.h
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $< -ldl
+	$(CC) -std=c11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra -Werror -fPIC -shared \
+	    -o $@ $(filter %.c,$^) -ldl
+$B/bin/tsunagi-powercut: tests/fault/powercut.c tests/fault/disk.c tests/fault/disk.h
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra -Werror -o $@ $(filter %.c,$^)
 
 # a hub with one function replaced, to be refused by the nodes
 UNLEAFED := $B/fault/tsunagid-unleafed
@@ -107,15 +111,31 @@ $B/bin/tsunagi-storm: $B/tests/storm/storm.o $B/tests/live/live.o $(call libs,co
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_wire) -lpthread
 
+$B/bin/tsunagi-crash: $B/tests/storm/crash.o $B/tests/live/live.o $(call libs,$(L_ctl))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_json) $(LIBS_store) $(LIBS_wire)
+
 STORM_ROUNDS ?= 10000
+STORM_KILLS ?= 300
+STORM_CUTS ?= 100
 STORM := $B/storm
-storm: all $B/bin/tsunagi-storm
+storm: all $B/bin/tsunagi-storm $B/bin/tsunagi-crash
 	@echo 'consents given and taken back at once, $(STORM_ROUNDS) rounds'
-	@rm -rf $(STORM)
+	@rm -rf $(STORM) $(STORM)-lie
 	@$B/bin/tsunagi-storm $(STORM) $(STORM_ROUNDS)
 	@python3 tests/storm/check_log.py $(STORM)
 	@if python3 tests/storm/check_log.py $(STORM) --mutate >/dev/null 2>&1; \
 	    then echo 'check_log.py finds no planted breach'; exit 1; fi
+	@echo 'killed $(STORM_KILLS) times and $(STORM_CUTS) times without power'
+	@$B/bin/tsunagi-crash $(STORM_KILLS) $(STORM_CUTS)
+	@mkdir -p $(STORM)-lie
+	@for lie in 1 / -wal; do \
+	    if TMPDIR=$(abspath $(STORM)-lie) $B/bin/tsunagi-crash 0 20 \
+	        --lie $$lie >$(STORM)-lie/said 2>&1 || \
+	        ! grep -q FOUND $(STORM)-lie/said; \
+	    then cat $(STORM)-lie/said; \
+	        echo "a disk that lies is not found out: $$lie"; exit 1; fi; done
+	@rm -rf $(STORM)-lie
 
 # ---- the policy, decided twice ---------------------------------------------
 # decide.py is the decision again, from its text; oracle asks the hub's core.

@@ -268,9 +268,7 @@ class Outage:
             p.wait()
         self.deaths[victim] += 1
         if victim == "hub" and self.lie is not None:
-            for name in ("data", "keyring", "state"):
-                shutil.rmtree(self.region.path(name))
-                shutil.copytree(self.region.path("shadow", name), self.region.path(name))
+            self.power("cut")
 
     def restart(self, victim, wrapper=()):
         """As a service manager does; again when its spool was still in use by a
@@ -290,13 +288,18 @@ class Outage:
 
     def disk(self):
         """What a power cut would leave: to begin with, everything there is."""
-        region = self.region
-        shutil.rmtree(region.path("shadow"), ignore_errors=True)
-        for name in ("data", "keyring", "state"):
-            shutil.copytree(region.path(name), region.path("shadow", name))
+        self.power("settle")
         return {"LD_PRELOAD": os.path.join(os.path.dirname(BIN), "fault/nosync.so"),
-                "NOSYNC_ROOT": region.folder, "NOSYNC_SHADOW": region.path("shadow"),
-                "NOSYNC_LIE": "1" if self.lie else "0"}
+                "NOSYNC_LIE": "1" if self.lie else "0", **self.folders()}
+
+    def folders(self):
+        region = self.region
+        return {"NOSYNC_ROOT": ":".join(region.path(n) for n in ("data", "keyring", "state")),
+                "NOSYNC_SHADOW": region.path("shadow")}
+
+    def power(self, what):
+        subprocess.run([os.path.join(BIN, "tsunagi-powercut"), what], check=True,
+                       env={**os.environ, **self.folders()})
 
     # -- what came of it --
 

@@ -130,27 +130,81 @@ static void make_policy(const struct live *r)
               "the policy's signatures");
 }
 
-static void spawn(struct live *r)
+/* The folder of this program, which is that of the others. */
+static void here(char out[4096])
 {
-    char self[4096], conf[128];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 16);
+    ssize_t n = readlink("/proc/self/exe", out, 4095);
     live_must(n > 0, "readlink");
-    self[n] = '\0';
-    snprintf(strrchr(self, '/') + 1, 16, "tsunagid");
+    out[n] = '\0';
+    *strrchr(out, '/') = '\0';
+}
+
+/* What the preloaded disk keeps an eye on. */
+static void set_disk(const struct live *r)
+{
+    char text[512];
+    snprintf(text, sizeof(text), "%s/data:%s/keyring:%s/state:%s/kek", r->dir,
+             r->dir, r->dir, r->dir);
+    setenv("NOSYNC_ROOT", text, 1);
+    snprintf(text, sizeof(text), "%s/shadow", r->dir);
+    setenv("NOSYNC_SHADOW", text, 1);
+}
+
+static void preload(void)
+{
+    char path[4200];
+    here(path);
+    snprintf(strrchr(path, '/') + 1, 64, "fault/nosync.so");
+    setenv("LD_PRELOAD", path, 1);
+}
+
+void live_power(const struct live *r, const char *what)
+{
+    set_disk(r);
+    live_must(live_run(r, "tsunagi-powercut", what) == 0, what);
+}
+
+int live_run(const struct live *r, const char *program, const char *arguments)
+{
+    char folder[4096], command[9000];
+    here(folder);
+    snprintf(command, sizeof(command), "'%s/%s' %s >'%s/run.log' 2>&1", folder,
+             program, arguments, r->dir);
+    int status = system(command);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 127;
+}
+
+void live_spawn(struct live *r)
+{
+    char self[4200], conf[128], out[128];
+    here(self);
+    snprintf(self + strlen(self), 16, "/tsunagid");
     snprintf(conf, sizeof(conf), "%s/hub.conf", r->dir);
+    snprintf(out, sizeof(out), "%s/hub.sock", r->dir);
+    unlink(out); /* what a killed one left */
     r->pid = fork();
+    live_must(r->pid >= 0, "fork");
     if (r->pid != 0)
         return;
-    char out[128];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     snprintf(out, sizeof(out), "%s/hub.log", r->dir);
     live_must(freopen(out, "w", stderr) != NULL, "hub.log");
+    if (r->disk) {
+        set_disk(r);
+        preload();
+    }
     execl(self, "tsunagid", "-c", conf, (char *)NULL);
     _exit(127);
 }
 
+void live_kill(struct live *r)
+{
+    kill(r->pid, SIGKILL);
+    waitpid(r->pid, NULL, 0);
+}
+
 /* The control socket is made last. */
-static void await(const struct live *r)
+void live_await(struct live *r)
 {
     char path[128];
     snprintf(path, sizeof(path), "%s/hub.sock", r->dir);
@@ -162,7 +216,7 @@ static void await(const struct live *r)
     }
 }
 
-void live_start(struct live *r, const struct live_who *who, int count)
+void live_prepare(struct live *r, const struct live_who *who, int count)
 {
     const char *tmp = getenv("TMPDIR");
     memset(r, 0, sizeof(*r));
@@ -177,9 +231,14 @@ void live_start(struct live *r, const struct live_who *who, int count)
     make_keys(r);
     make_config(r);
     make_policy(r);
-    spawn(r);
-    await(r);
     r->zmq = zmq_ctx_new();
+}
+
+void live_start(struct live *r, const struct live_who *who, int count)
+{
+    live_prepare(r, who, count);
+    live_spawn(r);
+    live_await(r);
 }
 
 void live_stop(struct live *r)
@@ -362,6 +421,8 @@ static void take_deliveries(struct live *r, int who, int lane,
     const Pb__Deliveries *d = (const Pb__Deliveries *)m;
     for (size_t i = 0; i < d->n_delivery; i++)
         take_delivery(r, who, lane, d->delivery[i], t);
+    if (t->on_checkpoint != NULL && d->checkpoint != NULL)
+        t->on_checkpoint(t->ctx, d->checkpoint);
     unpack_free(&m);
     live_fetch(r, who, lane, t->credit != 0 ? t->credit : 256);
 }
@@ -370,14 +431,17 @@ static void take_receipt(struct slice body, struct live_tally *t)
 {
     ProtobufCMessage *sr = NULL, *m = NULL;
     t->receipts++;
-    if (t->on_receipt == NULL)
+    if (t->on_receipt == NULL && t->on_signed == NULL)
         return;
     live_must(unpack(&pb__signed_receipt__descriptor, body, &sr) == ERR_OK &&
                   unpack(&pb__receipt__descriptor,
                          pb_slice(((Pb__SignedReceipt *)sr)->receipt),
                          &m) == ERR_OK,
               "receipt");
-    t->on_receipt(t->ctx, (Pb__Receipt *)m);
+    if (t->on_signed != NULL)
+        t->on_signed(t->ctx, (Pb__SignedReceipt *)sr);
+    if (t->on_receipt != NULL)
+        t->on_receipt(t->ctx, (Pb__Receipt *)m);
     unpack_free(&m);
     unpack_free(&sr);
 }

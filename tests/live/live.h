@@ -21,6 +21,7 @@ struct live {
     struct node_keys hub, keys[LIVE_NODES];
     int port; /* urgent; normal is the next one */
     pid_t pid;
+    bool disk; /* the hub runs on a disk that can lose power (fault/disk.h) */
     void *zmq;
     void *lane[LIVE_NODES][2];
     uint64_t seq[LIVE_NODES][2];
@@ -34,6 +35,17 @@ double live_percentile(double *values, size_t n, unsigned percent);
 /* Makes the folder, keys and configuration of a hub with these nodes and
  * starts it. Returns when both endpoints answer. */
 void live_start(struct live *r, const struct live_who *who, int count);
+/* The same in steps: the folder, and the hub in it as often as it dies.
+ * live_spawn does not wait; live_await: until it answers. */
+void live_prepare(struct live *r, const struct live_who *who, int count);
+void live_spawn(struct live *r);
+void live_await(struct live *r);
+/* SIGKILL. */
+void live_kill(struct live *r);
+/* tsunagi-powercut with the hub's folders: "settle", "cut 7". */
+void live_power(const struct live *r, const char *what);
+/* Runs a program of the build, its arguments as one text; its exit code. */
+int live_run(const struct live *r, const char *program, const char *arguments);
 /* Stops the hub, which must leave by itself, and removes the folder. */
 void live_stop(struct live *r);
 /* Connects a node in both lanes, with a ZeroMQ context for this process. */
@@ -60,6 +72,8 @@ struct live_tally {
     size_t receipts, deliveries, errors;
     uint32_t credit; /* asked for again after deliveries; 0: 256 */
     void (*on_receipt)(void *ctx, const Pb__Receipt *r); /* may be NULL */
+    void (*on_signed)(void *ctx, const Pb__SignedReceipt *r);
+    void (*on_checkpoint)(void *ctx, const char *note); /* of deliveries */
     void (*on_delivery)(void *ctx, const Pb__Delivery *d);
     void (*on_answer)(void *ctx, const Pb__Answer *a);
     void *ctx;
