@@ -318,7 +318,7 @@ static void a_quorum_survives_the_hub_and_travels_with_deliveries(void **state)
 
 /* ---- what waits ---- */
 
-static void after_a_start_ordinary_deliveries_wait_for_one_witness(void **state)
+static void after_a_start_ordinary_deliveries_wait_for_one_witness(void **state) /* W-199 */
 {
     struct keeping *k = *state;
     file(k, "one");
