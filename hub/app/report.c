@@ -53,8 +53,7 @@ struct reporting {
     size_t grant_count;
     struct subject *subject;
     size_t subjects, subject_cap;
-    uint64_t erased_leaf, erased_ms; /* of ERASE_DONE; 0: none */
-    bool holder;                     /* the agency had to do with an order */
+    uint64_t erased_leaf, erased_ms; /* of the last ERASE_DONE; 0: none */
     struct decision d;
     /* policies of old leaves */
     struct policy *old[POLICIES];
@@ -143,24 +142,30 @@ static enum err add_handle(struct reporting *r, const uint8_t handle[16])
     return ERR_OK;
 }
 
-static enum err load_person(struct hub *h, struct reporting *r)
+static enum err load_handles(struct hub *h, struct reporting *r,
+                             struct id person)
 {
-    bool found = false;
     struct handle *list = NULL;
     size_t n = 0;
-    enum err e = r->who == NULL
-                     ? ERR_OK
-                     : store_token_find(h->store, r->who->code, TOKEN_PERSON,
-                                        r->token, &found, &r->person);
-    if (e != ERR_OK || !found)
-        return e == ERR_OK ? ERR_NOT_FOUND : e;
-    e = store_grants(h->store, r->person, &r->grants, &r->grant_count);
+    enum err e = store_grants(h->store, person, &r->grants, &r->grant_count);
     if (e == ERR_OK)
-        e = store_person_handles(h->store, r->person, &list, &n);
+        e = store_person_handles(h->store, person, &list, &n);
     for (size_t i = 0; e == ERR_OK && i < n; i++)
         e = add_handle(r, list[i].b);
     free(list);
     return e;
+}
+
+static enum err load_person(struct hub *h, struct reporting *r)
+{
+    bool found = false;
+    enum err e = r->who == NULL
+                     ? ERR_OK
+                     : store_token_find(h->store, r->who->code, TOKEN_PERSON,
+                                        r->token, &found, &r->person);
+    if (e == ERR_OK && !found)
+        e = ERR_NOT_FOUND;
+    return e != ERR_OK ? e : load_handles(h, r, r->person);
 }
 
 static enum err open_leaf(struct hub *h, uint64_t index, struct buf *bytes,
@@ -183,108 +188,73 @@ static void close_leaf(Pb__AuditLeaf **l)
     *l = NULL;
 }
 
-/* Whether the leaf says that the agency had to do with it. */
-static bool concerns(const struct hub *h, const struct reporting *r,
-                     const Pb__AuditLeaf *l)
-{
-    const struct node *n =
-        l->node != NULL ? registry_node(h->registry, l->node) : NULL;
-    return r->who != NULL &&
-           ((l->peer != NULL && strcmp(l->peer, r->who->code) == 0) ||
-            (n != NULL && n->agency == r->who));
-}
-
-static enum err note_order(const struct hub *h, struct reporting *r,
-                           const Pb__AuditLeaf *l)
-{
-    r->holder |= concerns(h, r, l);
-    if (l->kind == PB__LEAF_KIND__ERASE_DONE) {
-        r->erased_leaf = l->index;
-        r->erased_ms = l->time_ms;
-    }
-    return l->kind == PB__LEAF_KIND__ERASE_BEGIN &&
-                   l->subject_handle.len == ID_BYTES
-               ? add_handle(r, l->subject_handle.data)
-               : ERR_OK;
-}
-
-/* Leaves of the night name no order, which would tie a person's quarters
- * together: which of them belong to one is in a table of the hub. */
-static enum err load_destroyed(struct hub *h, struct reporting *r)
+/* Handles that are on their way out or gone, and when the last one went. */
+static enum err load_gone(struct hub *h, struct reporting *r)
 {
     struct buf bytes = {0};
-    uint64_t leaf[2] = {0}; /* ERASE_BEGIN, ERASE_DONE */
-    bool found = true;
+    uint64_t begin = 0, done;
+    bool found = true, over = true;
     enum err e = ERR_OK;
-    while (e == ERR_OK) {
-        e = store_erase_leaf(h->store, r->order, &leaf[0], &leaf[1], &found);
+    while (e == ERR_OK && found) {
+        Pb__AuditLeaf *l = NULL;
+        e = store_erase_leaf(h->store, r->order, &begin, &done, &found);
         if (e != ERR_OK || !found)
             break;
-        for (int i = 0; i < 2 && e == ERR_OK; i++) {
-            Pb__AuditLeaf *l = NULL;
-            e = open_leaf(h, leaf[i], &bytes, &l);
-            if (e == ERR_OK)
-                e = note_order(h, r, l);
-            close_leaf(&l);
-        }
+        e = open_leaf(h, begin, &bytes, &l);
+        if (e == ERR_OK && l->subject_handle.len == ID_BYTES)
+            e = add_handle(r, l->subject_handle.data);
+        close_leaf(&l);
+        over = over && done != 0;
+        if (done > r->erased_leaf)
+            r->erased_leaf = done;
+    }
+    if (!over)
+        r->erased_leaf = 0;
+    if (e == ERR_OK && r->erased_leaf != 0) {
+        Pb__AuditLeaf *l = NULL;
+        e = open_leaf(h, r->erased_leaf, &bytes, &l);
+        r->erased_ms = e == ERR_OK ? l->time_ms : 0;
+        close_leaf(&l);
     }
     buf_fini(&bytes);
     return e;
 }
 
-/* What the leaves of an erasure still tell: under which handles it was. */
-static enum err load_erased(struct hub *h, struct reporting *r)
+/* Nobody can name an erased person but by the order; the agencies that it went
+ * to may. */
+static enum err check_holder(struct hub *h, const struct reporting *r)
 {
-    struct buf bytes = {0};
-    uint64_t at = 0;
+    struct holder x = {.agency = ""};
     bool found = true;
     enum err e = ERR_OK;
-    while (e == ERR_OK && found) {
-        Pb__AuditLeaf *l = NULL;
-        e = store_index_next(h->store, r->order.b, at, &at, &found);
-        if (e != ERR_OK || !found)
-            break;
-        e = open_leaf(h, at++, &bytes, &l);
-        if (e == ERR_OK)
-            e = note_order(h, r, l);
-        close_leaf(&l);
+    while (r->who != NULL && e == ERR_OK && found) {
+        e = store_holder_next(h->store, r->order, &x, &found);
+        if (e == ERR_OK && found && strcmp(x.agency, r->who->code) == 0)
+            return ERR_OK;
     }
-    buf_fini(&bytes);
-    if (e == ERR_OK)
-        e = load_destroyed(h, r);
-    return e == ERR_OK && r->subjects == 0 ? ERR_NOT_FOUND : e;
+    return e != ERR_OK ? e : ERR_NOT_FOUND;
 }
 
-/* The agency of an erased person: its token is gone, but the log knows that
- * something of theirs went through it. */
-static enum err check_holder(struct hub *h, struct reporting *r)
+/* Until the night of the erasure the person is still there. */
+static enum err load_erased(struct hub *h, struct reporting *r)
 {
-    struct buf bytes = {0};
-    enum err e = ERR_OK;
-    for (size_t i = 0; i < r->subjects && e == ERR_OK && !r->holder; i++) {
-        uint64_t at = 0;
-        bool found = true;
-        while (e == ERR_OK && found && !r->holder) {
-            Pb__AuditLeaf *l = NULL;
-            e = store_index_next(h->store, r->subject[i].handle.b, at, &at,
-                                 &found);
-            if (e != ERR_OK || !found)
-                break;
-            e = open_leaf(h, at++, &bytes, &l);
-            r->holder |= e == ERR_OK && concerns(h, r, l);
-            close_leaf(&l);
-        }
-    }
-    buf_fini(&bytes);
-    return e == ERR_OK && !r->holder ? ERR_NOT_FOUND : e;
+    struct taken_order o = {0};
+    enum err e = store_order_get(h->store, r->order, &o);
+    if (e == ERR_OK && o.kind != ORDER_ERASE)
+        e = ERR_NOT_FOUND;
+    if (e == ERR_OK)
+        e = check_holder(h, r);
+    if (e == ERR_OK && !id_is_zero(o.person))
+        e = load_handles(h, r, o.person);
+    taken_order_fini(&o);
+    if (e == ERR_OK)
+        e = load_gone(h, r);
+    return e == ERR_OK && r->subjects == 0 ? ERR_NOT_FOUND : e;
 }
 
 static enum err load_subject(struct hub *h, struct reporting *r)
 {
-    if (!r->by_order)
-        return load_person(h, r);
-    enum err e = load_erased(h, r);
-    return e != ERR_OK ? e : check_holder(h, r);
+    return r->by_order ? load_erased(h, r) : load_person(h, r);
 }
 
 /* ---- may it have this ---- */
