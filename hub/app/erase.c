@@ -482,17 +482,23 @@ static enum err apart_done(struct hub *h)
 
 static enum err step_keys(struct hub *h)
 {
-    struct erase_key k;
+    struct erase_key k = {.id = h->night.at};
+    struct key_name name[KEYS_AT_ONCE];
     struct key_gone *gone = NULL;
-    size_t n = 0;
-    bool found;
-    enum err e = store_erase_key_next(h->store, h->night.at, &k, &found);
-    if (e == ERR_OK && !found)
+    size_t count = 0, n = 0;
+    bool found = true;
+    enum err e = ERR_OK;
+    while (e == ERR_OK && count < KEYS_AT_ONCE) {
+        e = store_erase_key_next(h->store, k.id, &k, &found);
+        if (e != ERR_OK || !found)
+            break;
+        name[count++] = (struct key_name){
+            k.person, id_is_zero(k.order) ? k.quarter : KEY_EVERY};
+    }
+    if (e == ERR_OK && count == 0)
         return apart_done(h);
     if (e == ERR_OK)
-        e = store_keys_destroy(h->store, k.person,
-                               id_is_zero(k.order) ? &k.quarter : NULL, 1,
-                               &gone, &n);
+        e = store_keys_destroy(h->store, name, count, &gone, &n);
     free(gone);
     if (e == ERR_OK && !turn_begin(h))
         e = h->broken;

@@ -41,9 +41,7 @@ static size_t head_of(const uint8_t *p)
 
 static bool needle_at(const struct needles *k, const uint8_t *p)
 {
-    if (!k->first[head_of(p)])
-        return false;
-    for (size_t i = 0; i < k->n; i++)
+    for (size_t i = 0; k->first[head_of(p)] && i < k->n; i++)
         if (memcmp(k->bytes.p + i * k->each, p, k->each) == 0)
             return true;
     return false;
@@ -111,17 +109,7 @@ static enum err make_sure(struct store *s, const struct needles *k)
     return e == ERR_OK && found ? ERR_ERASE_REMAINS : e;
 }
 
-/* ---- one person's keys ---- */
-
-static bool asked_for(uint64_t quarter, const uint64_t *quarters, size_t count)
-{
-    if (quarters == NULL)
-        return true;
-    for (size_t i = 0; i < count; i++)
-        if (quarters[i] == quarter)
-            return true;
-    return false;
-}
+/* ---- keys ---- */
 
 struct gone_list {
     struct key_gone *one;
@@ -148,16 +136,16 @@ static enum err note_gone(struct gone_list *l, const struct dek *d)
     return k->bytes.failed ? ERR_NOMEM : ERR_OK;
 }
 
-static enum err collect(struct store *s, struct id person,
-                        const uint64_t *quarters, size_t count,
+/* Notes the keys that k names. */
+static enum err collect(struct store *s, const struct key_name *k,
                         struct gone_list *l)
 {
     bool more;
     struct dek d = {0};
-    enum err e = sql_row(s, SQL_DEK_OF, WITH(v_id(&person)), &more);
+    enum err e = sql_row(s, SQL_DEK_OF, WITH(v_id(&k->person)), &more);
     while (e == ERR_OK && more) {
         dek_read(s, SQL_DEK_OF, &d);
-        if (asked_for(d.quarter, quarters, count))
+        if (k->quarter == KEY_EVERY || k->quarter == d.quarter)
             e = note_gone(l, &d);
         if (e == ERR_OK)
             e = sql_next(s, SQL_DEK_OF, &more);
@@ -168,17 +156,29 @@ static enum err collect(struct store *s, struct id person,
     return e;
 }
 
-static enum err remove_keys(struct store *s, struct id person,
-                            const struct gone_list *l)
+static enum err remove_keys(struct store *s, const struct key_name *k,
+                            struct gone_list *l)
+{
+    size_t before = l->n;
+    enum err e = collect(s, k, l);
+    for (size_t i = before; i < l->n && e == ERR_OK; i++)
+        e = sql_execute(s, SQL_DEK_DROP,
+                        WITH(v_id(&k->person), v_int(l->one[i].quarter)));
+    return e;
+}
+
+static enum err destroy(struct store *s, const struct key_name *k, size_t count,
+                        struct gone_list *l)
 {
     enum err e = keyring_begin(s);
-    for (size_t i = 0; i < l->n && e == ERR_OK; i++)
-        e = sql_execute(s, SQL_DEK_DROP,
-                        WITH(v_id(&person), v_int(l->one[i].quarter)));
+    for (size_t i = 0; i < count && e == ERR_OK; i++)
+        e = remove_keys(s, &k[i], l);
     if (e == ERR_OK)
         e = keyring_commit(s);
+    else
+        keyring_abort(s);
     keyring_forget(s);
-    return e;
+    return e == ERR_OK && l->n > 0 ? make_sure(s, l->needles) : e;
 }
 
 static enum err give(struct gone_list *l, enum err e, struct key_gone **out,
@@ -197,15 +197,15 @@ enum err store_keys_of(struct store *s, struct id person, struct key_gone **out,
                        size_t *n)
 {
     struct gone_list l = {0};
+    struct key_name k = {person, KEY_EVERY};
     *out = NULL;
     *n = 0;
-    enum err e = collect(s, person, NULL, 0, &l);
+    enum err e = collect(s, &k, &l);
     return give(&l, e, out, n);
 }
 
-enum err store_keys_destroy(struct store *s, struct id person,
-                            const uint64_t *quarters, size_t count,
-                            struct key_gone **out, size_t *n)
+enum err store_keys_destroy(struct store *s, const struct key_name *k,
+                            size_t count, struct key_gone **out, size_t *n)
 {
     *out = NULL;
     *n = 0;
@@ -213,18 +213,23 @@ enum err store_keys_destroy(struct store *s, struct id person,
         return ERR_STATE;
     struct needles *needles = calloc(1, sizeof(*needles));
     struct gone_list l = {.needles = needles};
-    enum err e = needles == NULL ? ERR_NOMEM : ERR_OK;
-    if (e == ERR_OK)
-        e = collect(s, person, quarters, count, &l);
-    if (e == ERR_OK && l.n > 0)
-        e = remove_keys(s, person, &l);
-    if (e == ERR_OK)
-        e = make_sure(s, needles);
+    enum err e = needles == NULL ? ERR_NOMEM : destroy(s, k, count, &l);
     s->broken |= e == ERR_STORE || e == ERR_IO;
     if (needles != NULL)
         buf_fini(&needles->bytes);
     free(needles);
     return give(&l, e, out, n);
+}
+
+enum err store_keys_next(struct store *s, struct key_name *k, bool *found)
+{
+    enum err e = sql_row(s, SQL_DEK_NEXT,
+                         WITH(v_id(&k->person), v_int(k->quarter)), found);
+    if (e != ERR_OK || !*found)
+        return e;
+    k->person = col_id(s, SQL_DEK_NEXT, 0);
+    k->quarter = col_int(s, SQL_DEK_NEXT, 1);
+    return sql_done(s, SQL_DEK_NEXT);
 }
 
 /* ---- rotation ---- */

@@ -556,17 +556,26 @@ struct key_gone {
 /* The keys of a person, the oldest quarter first (owned array, free()). */
 enum err store_keys_of(struct store *s, struct id person, struct key_gone **out,
                        size_t *n) MUST_CHECK;
-/* Destroys a person's keys of some quarters (NULL: all) and says which. It is
- * a commit of its own: ERR_STATE in a transaction. What was destroyed already
- * is not told again. ERR_ERASE_REMAINS: a file still holds one of them. */
-enum err store_keys_destroy(struct store *s, struct id person,
-                            const uint64_t *quarters, size_t count,
-                            struct key_gone **out, size_t *n) MUST_CHECK;
+/* Destroys keys and says which (owned array, free()). It is a commit of its
+ * own: ERR_STATE in a transaction. What was destroyed already is not told
+ * again. ERR_ERASE_REMAINS: a file still holds one of them. Many at once cost
+ * hardly more than one. */
+struct key_name {
+    struct id person;
+    uint64_t quarter; /* KEY_EVERY: all keys of the person */
+};
+#define KEY_EVERY UINT64_MAX
+enum err store_keys_destroy(struct store *s, const struct key_name *k,
+                            size_t count, struct key_gone **out,
+                            size_t *n) MUST_CHECK;
 /* Wraps all keys under a new epoch, a slice a call, until *done; then the
  * epochs before are destroyed, and copies of keyring.db made before are worth
  * nothing. Outside a transaction. */
 enum err store_keys_rotate(struct store *s, bool *done) MUST_CHECK;
 uint32_t store_keys_epoch(const struct store *s);
+/* The name of the key after *k, which it becomes; begin with zeroes. */
+enum err store_keys_next(struct store *s, struct key_name *k,
+                         bool *found) MUST_CHECK;
 /* Quarters of Japan's calendar since year 0. */
 uint64_t quarter_of(uint64_t ms);
 

@@ -37,7 +37,8 @@ static bool readable(struct world *w, int64_t seq)
 static size_t destroy(struct world *w, struct id person, struct key_gone **gone)
 {
     size_t n;
-    ok(store_keys_destroy(w->s, person, NULL, 0, gone, &n));
+    struct key_name all = {person, KEY_EVERY};
+    ok(store_keys_destroy(w->s, &all, 1, gone, &n));
     return n;
 }
 
@@ -99,11 +100,11 @@ static void one_quarter_goes_and_the_others_stay(void **state)
     ok(store_begin(w->s));
     ok(put(w->s, &e));
     ok(store_commit(w->s));
-    uint64_t quarter = quarter_of(NOON_MS);
+    struct key_name one = {person, quarter_of(NOON_MS)};
     struct key_gone *gone;
     struct handle *handles;
     size_t n;
-    ok(store_keys_destroy(w->s, person, &quarter, 1, &gone, &n));
+    ok(store_keys_destroy(w->s, &one, 1, &gone, &n));
     assert_int_equal(n, 1);
     free(gone);
     world_reopen(w);
@@ -138,12 +139,12 @@ static void keys_end_in_no_transaction(void **state)
     struct world *w = *state;
     int64_t seq;
     struct id person = add_person(w, &seq);
+    struct key_name all = {person, KEY_EVERY};
     struct key_gone *gone;
     size_t n;
     bool done;
     ok(store_begin(w->s));
-    assert_int_equal(store_keys_destroy(w->s, person, NULL, 0, &gone, &n),
-                     ERR_STATE);
+    assert_int_equal(store_keys_destroy(w->s, &all, 1, &gone, &n), ERR_STATE);
     assert_int_equal(store_keys_rotate(w->s, &done), ERR_STATE);
     ok(store_commit(w->s));
     assert_true(readable(w, seq));
@@ -198,7 +199,8 @@ static void what_is_still_there_is_told(void **state)
     /* a copy that should not be */
     outside_sql_in(w->ring_db, "CREATE TABLE stray AS SELECT wrapped FROM dek");
     ok(world_open(w));
-    assert_int_equal(store_keys_destroy(w->s, person, NULL, 0, &gone, &n),
+    struct key_name all = {person, KEY_EVERY};
+    assert_int_equal(store_keys_destroy(w->s, &all, 1, &gone, &n),
                      ERR_ERASE_REMAINS);
     assert_null(gone);
 }
