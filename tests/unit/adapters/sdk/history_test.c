@@ -247,7 +247,7 @@ static enum err join_all(struct history *h, unsigned log, size_t *asks)
     return e;
 }
 
-static void strands_are_joined_or_it_is_a_fork(void **state)
+static void strands_are_joined_or_it_is_a_fork(void **state) /* W-177 */
 {
     (void)state;
     for (size_t i = 0; i < NELEM(JOINS); i++) {

@@ -181,7 +181,8 @@ static void a_receipt_that_is_not_the_hubs_counts_for_nothing(void **state)
 }
 
 /* It outlives the event, and dies with the person's key. */
-static void a_receipt_comes_with_a_proof_that_is_kept(void **state) /* W-117 */
+static void
+a_receipt_comes_with_a_proof_that_is_kept(void **state) /* W-117 W-176 */
 {
     struct peer *p = *state;
     static const enum lie LIES[] = {PROOF_OF_ANOTHER, PROOF_OF_OTHER_INDEX,

@@ -342,7 +342,7 @@ static void status_is(const struct peer *p, const char *name, uint32_t status,
         fail_msg("%s: %u %s", name, p->status, p->witness_body);
 }
 
-static void a_head_is_cosigned_after_it_is_on_disk(void **state) /* W-199 */
+static void a_head_is_cosigned_after_it_is_on_disk(void **state) /* W-179 */
 {
     struct peer *p = *state;
     struct slice line;
@@ -551,7 +551,8 @@ static void what_contradicts_a_delivery_is_not_cosigned(void **state)
     buf_fini(&note);
 }
 
-static void the_hub_must_prove_it_holds_what_it_delivered(void **state)
+static void
+the_hub_must_prove_it_holds_what_it_delivered(void **state) /* W-179 */
 {
     struct peer *p = *state;
     struct buf note = {0};
@@ -633,8 +634,8 @@ static void two_logs_on_two_lanes_are_found(void **state) /* W-173 */
     evidence_is(p, "no-proof", 4, 7);
 }
 
-static void
-without_a_join_the_normal_lane_stops_and_urgent_goes_on(void **state)
+static void without_a_join_the_normal_lane_stops_and_urgent_goes_on(
+    void **state) /* W-177 */
 {
     struct peer *p = *state;
     log_of(p)->proofs = REFUSES;
@@ -822,7 +823,8 @@ static void without_a_policy_nothing_is_demanded(void **state)
     assert_int_equal(log_of(p)->note_asks, 0);
 }
 
-static void a_late_quorum_stops_the_normal_lane_and_not_the_urgent(void **state)
+static void
+a_late_quorum_stops_the_normal_lane_and_not_the_urgent(void **state) /* W-178 */
 {
     struct peer *p = *state;
     demand(p, NULL);

@@ -111,7 +111,7 @@ static void only_who_knows_the_head_may_replace_it(void **state)
 /* Many at once start from the same head: each round one of them wins. */
 #define RACERS 8
 #define ROUNDS 12
-static void of_many_that_start_from_one_head_one_wins(void **state)
+static void of_many_that_start_from_one_head_one_wins(void **state) /* W-179 */
 {
     struct place *p = *state;
     pid_t pid[RACERS];

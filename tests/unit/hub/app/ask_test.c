@@ -149,7 +149,7 @@ static json_t *node_asks_consistency(struct region *r, const char *from,
     return j;
 }
 
-static void a_node_gets_the_proof_between_two_sizes(void **state)
+static void a_node_gets_the_proof_between_two_sizes(void **state) /* W-177 */
 {
     struct region *r = *state;
     uint64_t size = store_log_size(r->hub->store);
