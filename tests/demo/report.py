@@ -2,6 +2,7 @@
 on paper, whole, in words, with proofs; counted here from the log itself."""
 import base64
 import csv
+import datetime
 import hashlib
 import html.parser
 import json
@@ -214,6 +215,29 @@ def refused(story, token):
                str(answers))
 
 
+def later(story, report, token, number, folder):
+    """Two people order that one line waits; the next report says so and counts it."""
+    region = story.region
+    one = [r["leaf"] for r in report["rows"] if r["section"] == "reads"][0]
+    day = today() + datetime.timedelta(days=30)
+    order = os.path.join(folder, "delay.note")
+    must("order", "make", "delay", "--agency", "WO-4931000014", "--token", token, "--leaves",
+         str(one), "--until", day.isoformat(), "--basis", "LB_LIFE", "--out", order,
+         "--dir", region.folder)
+    for who in ("approver-a", "approver-b"):
+        must("order", "sign", order, "--key", region.path(who + ".key"))
+    must("order", "submit", order, "--dir", region.folder)
+    again, _ = make(region, number, os.path.join(folder, "3"))
+    waits = [r for r in again["rows"] if r["section"] == "delayed"]
+    told = "%d年%d月%d日から見られるようになります(1件)" % (day.year, day.month, day.day)
+    story.hold(len(waits) == 1 and waits[0]["act"] == told and "leaf" not in waits[0] and
+               not [r for r in again["rows"] if r.get("leaf") == one] and
+               told in read(os.path.join(folder, "3"), "report.html"),
+               "2人が承認した一行は、その日まで「%s」とだけ出る。数には入っている" % told,
+               "a line that two people delayed says from when on it is shown, and is counted",
+               str(waits))
+
+
 def provisions(story):
     region, day = story.region, today().isoformat()
     given = list(csv.DictReader(must("audit", "provisions", "--from", day, "--to", day, "--config",
@@ -252,6 +276,7 @@ def play_report(region, options):
                     r["section"] == "lookups" and r["agency"] == "架空こころ病院"],
                    "この紙を作ったことも、次の紙に書いてある",
                    "that it was asked for is in the next one")
+        later(story, report, token, hospital.number, folder)
         provisions(story)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
