@@ -8,6 +8,7 @@
  *
  *   tsunagi-bench [EVENTS]     events per measurement, 4000 */
 #include "proto/base/clock.h"
+#include "tests/bench/log.h"
 #include "tests/bench/policy.h"
 #include "tests/bench/report.h"
 #include "tests/bench/withdraw.h"
@@ -282,17 +283,22 @@ static long resident_kib(pid_t pid)
 static void run(struct live *r, size_t events)
 {
     static const size_t WINDOW[] = {1, 16, 256};
+    double event_cpu = 0;             /* seconds, with the largest window */
     accepted_rate(r, 200, 16, false); /* warm up */
     for (size_t i = 0; i < NELEM(WINDOW); i++) {
         size_t n = WINDOW[i] == 1 ? events / 4 : events;
         uint64_t before = folder_bytes(r);
         double bare = bare_rate(r, n, WINDOW[i] < 64 ? WINDOW[i] : 64);
+        double cpu = bench_cpu(r->pid);
         double hub = accepted_rate(r, n, WINDOW[i], false);
+        event_cpu = (bench_cpu(r->pid) - cpu) / (double)n;
         printf("accepted, window %-4zu %9.0f events/s   bare SQLite %9.0f   "
                "ratio %3.0f %%   %5.1f KiB/event on disk\n",
                WINDOW[i], hub, bare, 100 * hub / bare,
                (double)(folder_bytes(r) - before) / 1024 / (double)n);
     }
+    bench_append(event_cpu);
+    bench_proof();
     live_fetch(r, CENTRE, 1, 256);
     struct live_tally backlog = {0};
     double until = live_seconds() + 60;
