@@ -475,6 +475,25 @@ static enum err op_erase(struct tsunagi_host *h, const struct node_arg *args,
     return done(a, e, NULL);
 }
 
+/* What this agency calls the person by its own number: for an order that is
+ * made where the hub is. */
+static enum err op_token(struct tsunagi_host *h, const struct node_arg *args,
+                         size_t n, struct node_answer *a)
+{
+    const char *local = op_arg(args, n, "person");
+    uint8_t token[ID_BYTES];
+    if (local == NULL || *local == '\0')
+        return done(a, ERR_USAGE, NULL);
+    token_make(h->keys.token_secret, "person", slice_str(local), token);
+    struct buf hex = {0};
+    json_t *o = json_object();
+    buf_add_hex(&hex, slice_of(token, sizeof(token)));
+    set(o, "agency", json_string(h->conf.agency));
+    set(o, "person_token", json_string((char *)hex.p));
+    buf_fini(&hex);
+    return done(a, ERR_OK, o);
+}
+
 static enum err op_stop(struct tsunagi_host *h, const struct node_arg *args,
                         size_t n, struct node_answer *a)
 {
@@ -492,12 +511,19 @@ enum err op_run(struct tsunagi_host *h, const char *what,
         enum err (*run)(struct tsunagi_host *, const struct node_arg *, size_t,
                         struct node_answer *);
     } OPS[] = {
-        {"submit", op_store},    {"inbox", op_inbox},
-        {"handled", op_handled}, {"outbox", op_outbox},
-        {"resend", op_resend},   {"status", op_status},
-        {"erase", op_erase},     {"stop", op_stop},
-        {"proof", op_proof},     {"consents", consents_list},
-        {"witness", op_witness}, {"witness-clear", op_witness_clear},
+        {"submit", op_store},
+        {"inbox", op_inbox},
+        {"handled", op_handled},
+        {"outbox", op_outbox},
+        {"resend", op_resend},
+        {"status", op_status},
+        {"erase", op_erase},
+        {"stop", op_stop},
+        {"token", op_token},
+        {"proof", op_proof},
+        {"consents", consents_list},
+        {"witness", op_witness},
+        {"witness-clear", op_witness_clear},
     };
     for (size_t i = 0; i < NELEM(OPS); i++)
         if (strcmp(OPS[i].what, what) == 0)

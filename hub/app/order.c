@@ -143,6 +143,11 @@ static enum err check_erase(struct taking *t)
     uint64_t busy = 0;
     if (t->about.erased)
         return ERR_ORDER_TAKEN;
+    if (registry_agency(t->h->registry, t->order.asked_by) == NULL) {
+        buf_addf(t->why, "order: asked_by: %s is no agency here\n",
+                 t->order.asked_by);
+        return ERR_ORDER_FORM;
+    }
     enum err e = check_hold(t);
     if (e == ERR_OK)
         e = store_glass_busy(t->h->store, t->person, t->h->now_ms, &busy);

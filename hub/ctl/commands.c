@@ -37,6 +37,8 @@ const struct command COMMANDS[] = {
      "本人の市区町村を登録する", "record the person's municipalities", cmd_person_places},
     {"person", "protect", "", 0, 0, "config dir node person token on off until ground timeout json",
      "住所の保護を付ける、外す", "protect the person's address, or stop", cmd_person_protect},
+    {"person", "token", "", 0, 0, "config dir node person json",
+     "この機関が本人を呼ぶ符号(消去などの命令書に使う)", "what this agency calls the person (for an order)", cmd_person_token},
     {"glass", "open", "", 0, 0,
      "config dir node person token actor reason classes minutes step-up note ref timeout json",
      "緊急閲覧を開く(事情は --note のファイルか標準入力)", "open break-glass (what happened: --note FILE or stdin)", cmd_glass_open},

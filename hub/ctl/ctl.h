@@ -164,6 +164,7 @@ int cmd_policy_diff(struct ctl *c);
 int cmd_policy_test(struct ctl *c);
 int cmd_policy_explain(struct ctl *c);
 int cmd_policy_replay(struct ctl *c);
+int cmd_person_token(struct ctl *c);
 int cmd_order_make(struct ctl *c);
 int cmd_order_sign(struct ctl *c);
 int cmd_order_submit(struct ctl *c);

@@ -129,7 +129,8 @@ static void item(struct page *p, const char *label, const char *text)
         put_in(p, "dd", text);
         buf_adds(p->out, "</dl>\n");
     } else {
-        buf_addf(p->out, "  %s: %s\n", label, text);
+        buf_addf(p->out, "  %s%s%s\n", label, label[0] != '\0' ? ": " : "  ",
+                 text);
     }
 }
 
@@ -289,11 +290,10 @@ static void say_rest(struct page *p)
         p,
         "機関がすでに自分の記録や紙に移したもの。それぞれの機関の規則と法令に"
         "よります(例: 診療録の保存は5年)。");
-    bullet(
-        p,
-        "監査記録の行。いつ、どの機関に、どの種類の情報が渡ったかと、乱数の"
-        "番号だけがあり、名前も中身もありません。乱数がだれのものだったかは、"
-        "もう分かりません。");
+    bullet(p,
+           "監査記録の行。いつ、どの機関に、どの種類の情報が渡ったかと、乱数の"
+           "番号だけがあり、名前も中身もありません。この消去に関わる行は、"
+           "この証明書の番号からだけたどれます。");
     bullet(p, "保管庫の古い控え。開けない暗号文と乱数の番号だけが残ります。");
     bullet(
         p,

@@ -12,6 +12,26 @@
 #include <string.h>
 #include <unistd.h>
 
+/* ---- what an agency calls a person ---- */
+
+/* Asked at the node, where the agency's own number is known. */
+int cmd_person_token(struct ctl *c)
+{
+    char person[PERSON_BYTES];
+    struct node_answer a = {0};
+    int code = person_of(c, person);
+    struct node_arg arg = {"person", person};
+    if (code == EXIT_DONE)
+        code = request(c, "token", &arg, 1, &a);
+    if (code == EXIT_DONE && c->json)
+        print_json(a.json);
+    else if (code == EXIT_DONE)
+        printf("%s %s\n", text_of(a.json, "agency"),
+               text_of(a.json, "person_token"));
+    node_answer_fini(&a);
+    return code;
+}
+
 /* ---- make ---- */
 
 static int day_of(const struct ctl *c, const char *text, const char *option,

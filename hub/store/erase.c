@@ -31,7 +31,6 @@
 #include <string.h>
 
 #define SLICE_ROWS 4096
-#define ANEW_PAGES 16384 /* 64 MiB: a second or less */
 
 const struct erase_table ERASE_TABLES[] = {
     {"event", ERASE_CLEARED},          {"event_receipt", ERASE_NOT_THEIRS},
@@ -422,30 +421,15 @@ enum err store_erase_people(struct store *s)
     return e;
 }
 
-/* secure_delete zeroes what is deleted, but not the copies that page splits
- * have left behind long ago. Writing everything anew does; that stops the hub
- * for as long as it takes, so only a store up to a size is. In a larger one
- * such remnants may say which numbers once stood together, as an old copy of it
- * would; never a name, and no key. */
-static enum err write_anew(struct store *s)
-{
-    if (sqlite3_exec(s->db, "VACUUM", NULL, NULL, NULL) != SQLITE_OK)
-        return sql_failed(s, "vacuum");
-    return sql_checkpoint(s, true);
-}
-
+/* secure_delete has zeroed what was deleted; older versions of its pages are in
+ * the WAL until that is emptied. */
 enum err store_erase_settle(struct store *s)
 {
-    uint64_t pages = 0;
     if (s->in_tx)
         return ERR_STATE;
     if (s->broken)
         return ERR_STORE;
     enum err e = sql_checkpoint(s, true);
-    if (e == ERR_OK)
-        e = sql_number(s, SQL_PAGES, &pages);
-    if (e == ERR_OK && pages <= ANEW_PAGES)
-        e = write_anew(s);
     s->broken |= e != ERR_OK;
     return e;
 }

@@ -535,8 +535,7 @@ enum err store_erase_deliveries(struct store *s, int64_t *at,
                                 bool *end) MUST_CHECK;
 /* Everything else of theirs. */
 enum err store_erase_people(struct store *s) MUST_CHECK;
-/* Moves the WAL into the database and empties it, and writes a store that is
- * not large anew. Outside a transaction. */
+/* Moves the WAL into the database and empties it. Outside a transaction. */
 enum err store_erase_settle(struct store *s) MUST_CHECK;
 /* The erasures that have begun are over. */
 enum err store_erase_over(struct store *s, uint64_t now_ms,

@@ -37,7 +37,6 @@ static int setup(void **state)
     struct buf t = {0}, why = {0};
     *state = w;
     assert_int_equal(sign_init(), ERR_OK);
-    code_allow_fictitious(true);
     buf_adds(&t, "name\tperson_ja\tsign\tstate\n");
     for (size_t i = 0; i < 3; i++) {
         keys_make(&w->key[i], WHO[i][0]);
