@@ -576,6 +576,9 @@ int cmd_audit_verify(struct ctl *c)
     uint8_t key[KEY_BYTES];
     struct checkpoint head = {0}, older = {0};
     const char *folder = c->argv[0];
+    struct stat st;
+    if (stat(folder, &st) == 0 && S_ISREG(st.st_mode))
+        return audit_verify_proof(c, folder);
     snprintf(path, sizeof(path), "%s/log.vkey", folder);
     enum err e = read_vkey(c->vkey != NULL ? c->vkey : path, origin, key);
     snprintf(path, sizeof(path), "%s/checkpoint", folder);

@@ -105,6 +105,9 @@ long long count_of(const json_t *j, const char *key);  /* 0 when absent */
 /* Prints a cell padded to width columns (Japanese counts two). */
 void cell(const char *text, int width);
 
+/* `audit verify` of a single tlog-proof (audit_proof.c). */
+int audit_verify_proof(struct ctl *c, const char *path);
+
 /* Of a node's answer to `witness`: a fork, and a quorum that is missing; the
  * exit code that says so. */
 void show_witness_trouble(const struct ctl *c, const json_t *j);
@@ -152,6 +155,7 @@ int cmd_backup_create(struct ctl *c);
 int cmd_audit_export(struct ctl *c);
 int cmd_audit_verify(struct ctl *c);
 int cmd_audit_checkpoint(struct ctl *c);
+int cmd_audit_proof(struct ctl *c);
 int cmd_audit_report(struct ctl *c);
 int cmd_audit_provisions(struct ctl *c);
 int cmd_policy_lint(struct ctl *c);

@@ -61,6 +61,35 @@ consent() { # PERSON
     [[ "$got" == *1983-01-15* ]]
 }
 
+@test "what was sent and what arrived is proved without the hub" {
+    tsunagi consent give - --dir "$D" --node p1 <<<"$(consent it-7)"
+    sent=$(tsunagi send --json - --dir "$D" --node p1 <<<"$(registration it-7)" |
+        sed 's/.*"event_id":"\([^"]*\)".*/\1/')
+    tsunagi audit proof "$sent" --dir "$D" --node p1 --out "$D/sent.tlog-proof"
+    for _ in $(seq 50); do
+        for n in b1-a b1-b; do
+            got=$(tsunagi inbox --all --json --dir "$D" --node $n |
+                grep -o '"delivery_id":"[^"]*"' | tail -1 | cut -d'"' -f4)
+            [ -z "$got" ] || break 2
+        done
+        sleep 0.1
+    done
+    tsunagi audit proof "$got" --dir "$D" --node $n >"$D/got.tlog-proof"
+    tsunagi audit export "$D/log" --dir "$D"
+    for f in sent got; do
+        run tsunagi audit verify --json "$D/$f.tlog-proof" --dir "$D" --node $n
+        [ "$status" -eq 0 ]
+        [[ "$output" == *'"kind":"'[IR][NE]* ]] # INGEST, RELEASE
+        run tsunagi audit verify "$D/$f.tlog-proof" --vkey "$D/log/log.vkey"
+        [ "$status" -eq 0 ]
+        sed 's/^index \(.*\)/index 1\1/' "$D/$f.tlog-proof" >"$D/bad.tlog-proof"
+        run tsunagi audit verify "$D/bad.tlog-proof" --vkey "$D/log/log.vkey"
+        [ "$status" -eq 9 ]
+    done
+    run tsunagi audit proof 00000000-0000-7000-8000-000000000000 --dir "$D" --node p1
+    [ "$status" -eq 6 ]
+}
+
 @test "a preview says who would get what and why not, and sends nothing" {
     before=$(tsunagi outbox --all --json --dir "$D" --node p1 | wc -c)
     run tsunagi send --preview - --dir "$D" --node p1 --lang ja <<<"$(registration it-2)"
