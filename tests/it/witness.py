@@ -150,8 +150,12 @@ class Town(Region):
         return wait_for(lambda: self.count(node) >= n, seconds)
 
     def forked(self, node):
-        return json.loads(must("inbox", "status", "--config", self.conf(node),
-                               "--json"))["hub"]["forked"]
+        """Said in the exit code (9), too."""
+        code, out, _ = world.command("inbox", "status", "--config", self.conf(node), "--json")
+        says = json.loads(out)["hub"]["forked"]
+        if code != (9 if says else 0):
+            raise Failed("inbox status: exit %d, forked %s" % (code, says))
+        return says
 
     def evidence(self, node):
         return glob.glob(self.path(node, "**", "fork-evidence-*.txt"), recursive=True)
@@ -190,6 +194,21 @@ def prove(t, node):
         return
     good, said = go_verifies(files[0])
     check(good, "the Go program verifies %s's evidence" % node, said)
+
+
+def clear(t, node):
+    """A person decides, and says why; what was seen before counts no more."""
+    conf = ("--config", t.conf(node))
+    code, out, _ = world.command("witness", "status", *conf)
+    check(code == 9 and t.evidence(node)[0] in out, "%s shows where its evidence is" % node, out)
+    code = world.command("witness", "clear", *conf)[0]
+    check(code == 2 and t.forked(node), "nobody clears it without a reason")
+    must("witness", "clear", "--reason", "rehearsal 1", *conf)
+    with open(t.path(node, "node.key.witness")) as f:
+        check(f.read().rstrip().count(" rehearsal 1\n") == 1, "the reason is kept")
+    check(not t.forked(node) and len(t.evidence(node)) >= 1, "cleared; the evidence stays")
+    code = world.command("witness", "clear", "--reason", "again", *conf)[0]
+    check(code != 0, "nothing is cleared twice")
 
 
 # ---- a hub that tells two stories ----
@@ -231,6 +250,8 @@ def split(first, second):
         t.post(first, "other story", "h2")
         prove(t, first)
         check(t.count(first) == 2, "%s takes nothing of the other story" % first)
+        clear(t, first)
+        check(t.wait_count(first, 3), "%s takes what the log has now" % first)
 
         check(wait_for(lambda: t.quorum(second) == "late", 30) and not t.forked(second),
               "%s, which is alone in it, stops its ordinary lane for want of a quorum" % second)

@@ -4,6 +4,7 @@
 #include "adapters/sdk/spool.h"
 #include <setjmp.h>
 #include <sodium.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -423,6 +424,69 @@ static void the_hubs_log_is_remembered(void **state)
     buf_fini(&note);
 }
 
+static void proof_is(struct place *p, struct id of, const char *want)
+{
+    struct buf b = {0};
+    enum err e = spool_proof(p->spool, of, &b);
+    assert_int_equal(e, want != NULL ? ERR_OK : ERR_NOT_FOUND);
+    assert_true(slice_eq(buf_slice(&b), slice_str(want != NULL ? want : "")));
+    buf_fini(&b);
+}
+
+/* The newest stays; age takes none; the person's erasure takes theirs. */
+static void proofs_are_kept_as_long_as_the_person(void **state)
+{
+    struct place *p = *state;
+    struct id hers = put(p->spool, LANE_NORMAL, NULL, HANAKO);
+    struct id nobodys = id_random(), token;
+    struct spool_forgotten gone;
+    memcpy(token.b, HANAKO, ID_BYTES);
+    const struct spool_forget f = {
+        .before_ms = INT64_MAX, .token = &token, .tokens = 1};
+    proof_is(p, hers, NULL);
+    assert_int_equal(spool_keep_proof(p->spool, hers, HANAKO, slice_str("one")),
+                     ERR_OK);
+    assert_int_equal(spool_keep_proof(p->spool, hers, HANAKO, slice_str("two")),
+                     ERR_OK);
+    assert_int_equal(
+        spool_keep_proof(p->spool, nobodys, NULL, slice_str("three")), ERR_OK);
+    assert_int_equal(spool_commit(p->spool), ERR_OK);
+    reopen(p);
+    proof_is(p, hers, "two");
+    assert_int_equal(spool_prune(p->spool, UINT64_C(1) << 60), ERR_OK);
+    proof_is(p, hers, "two");
+    assert_false(file_holds(p->folder, "spool.db", "three"));
+    assert_int_equal(spool_forget(p->spool, &f, 9, &gone), ERR_OK);
+    proof_is(p, hers, NULL);
+    proof_is(p, nobodys, "three");
+}
+
+static void a_spool_from_before_proofs_is_carried_over(void **state)
+{
+    struct place *p = *state;
+    char path[128];
+    sqlite3 *db;
+    struct id id = put(p->spool, LANE_NORMAL, NULL, HANAKO);
+    assert_int_equal(spool_commit(p->spool), ERR_OK);
+    spool_close(&p->spool);
+    snprintf(path, sizeof(path), "%s/spool.db", p->folder);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "DROP TABLE proof; DROP TABLE erased;"
+                                  "ALTER TABLE recall DROP COLUMN erased;"
+                                  "PRAGMA user_version=1",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_int_equal(spool_open(p->folder, p->secret, &p->spool), ERR_OK);
+    assert_int_equal(waiting(p->spool, LANE_NORMAL), 1);
+    assert_int_equal(spool_keep_proof(p->spool, id, HANAKO, slice_str("one")),
+                     ERR_OK);
+    assert_int_equal(spool_commit(p->spool), ERR_OK);
+    reopen(p);
+    proof_is(p, id, "one");
+}
+
 static void after_a_recovery_everything_kept_is_sent_again(void **state)
 {
     struct place *p = *state;
@@ -513,6 +577,8 @@ int main(void)
         CASE(nothing_personal_is_readable_on_the_disk),
         CASE(rows_cannot_be_swapped_or_changed),
         CASE(the_hubs_log_is_remembered),
+        CASE(proofs_are_kept_as_long_as_the_person),
+        CASE(a_spool_from_before_proofs_is_carried_over),
         CASE(after_a_recovery_everything_kept_is_sent_again),
         CASE(what_becomes_of_a_recalled_delivery_depends_on_who_has_it),
     };
