@@ -475,22 +475,43 @@ static enum err op_erase(struct tsunagi_host *h, const struct node_arg *args,
     return done(a, e, NULL);
 }
 
+static json_t *token_json(const struct tsunagi_host *h, struct slice local)
+{
+    uint8_t token[ID_BYTES];
+    struct buf hex = {0};
+    token_make(h->keys.token_secret, "person", local, token);
+    buf_add_hex(&hex, slice_of(token, sizeof(token)));
+    json_t *j = json_string(hex.failed ? "" : (char *)hex.p);
+    buf_fini(&hex);
+    return j;
+}
+
+/* The same for many, a number a line. */
+static json_t *tokens_json(const struct tsunagi_host *h, const char *lines)
+{
+    json_t *list = json_array();
+    for (size_t n; *lines != '\0'; lines += n + (lines[n] == '\n')) {
+        n = strcspn(lines, "\n");
+        json_array_append_new(list, token_json(h, slice_of(lines, n)));
+    }
+    return list;
+}
+
 /* What this agency calls the person by its own number: for an order that is
- * made where the hub is. */
+ * made where the hub is, and for records that name people. */
 static enum err op_token(struct tsunagi_host *h, const struct node_arg *args,
                          size_t n, struct node_answer *a)
 {
-    const char *local = op_arg(args, n, "person");
-    uint8_t token[ID_BYTES];
-    if (local == NULL || *local == '\0')
+    const char *local = op_arg(args, n, "person"),
+               *lines = op_arg(args, n, "persons");
+    if (lines == NULL && (local == NULL || *local == '\0'))
         return done(a, ERR_USAGE, NULL);
-    token_make(h->keys.token_secret, "person", slice_str(local), token);
-    struct buf hex = {0};
     json_t *o = json_object();
-    buf_add_hex(&hex, slice_of(token, sizeof(token)));
     set(o, "agency", json_string(h->conf.agency));
-    set(o, "person_token", json_string((char *)hex.p));
-    buf_fini(&hex);
+    if (lines != NULL)
+        set(o, "person_tokens", tokens_json(h, lines));
+    else
+        set(o, "person_token", token_json(h, slice_str(local)));
     return done(a, ERR_OK, o);
 }
 

@@ -96,6 +96,8 @@ void node_answer_fini(struct node_answer *a);
  *   witness-clear  reason: a person decided that a fork no longer stands; what
  *             was seen of the log is forgotten, the reason is kept
  *   proof     event_id | delivery_id: {"proof": C2SP tlog-proof that we kept}
+ *   token     person | persons (a number a line): {"agency","person_token"} |
+ *             {"agency","person_tokens":[...]}, this agency's own
  *   erase     person_token: destroys this node's key for a person
  *   stop
  *   hub:WHAT  asks the hub WHAT with the other arguments, [timeout_ms]

@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INDEX_AT_ONCE 4096 /* leaves of one answer */
+#define INDEX_AT_ONCE 2048 /* leaves of one answer */
 #define ROWS_AT_ONCE 200
 #define ANSWER_BYTES (FRAME_MAX / 2)
 #define REPORT_LIFE_MS (UINT64_C(3600) * 1000) /* in which pages are given */

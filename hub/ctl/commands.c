@@ -86,7 +86,7 @@ const struct command COMMANDS[] = {
     {"audit", "report", "", 0, 0,
      "config dir node person token order agency actor out yes timeout json",
      "本人に渡す「あなたの情報の記録」を作る", "who has seen a person's data, to be handed to that person", cmd_audit_report},
-    {"audit", "provisions", "", 0, 0, "config dir node from to out timeout",
+    {"audit", "provisions", "", 0, 0, "config dir node from to persons out timeout",
      "第三者提供・取得の記録(CSV)を作る", "records of provision to third parties and of acquisition (CSV)", cmd_audit_provisions},
     {"policy", "lint", "FOLDER", 1, 1, "json day",
      "方針の表を点検する", "check the policy tables", cmd_policy_lint},

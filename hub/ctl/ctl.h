@@ -32,7 +32,7 @@ struct ctl {
     bool json, ja, stream, follow, all, yes, preview, on, off, tsv, urgent;
     const char *dir, *config, *node, *agency, *out, *exec, *person, *ref,
         *purpose, *vkey, *older, *roles, *case_key, *to, *key, *origin,
-        *not_before, *day, *actor, *token, *reason, *step_up, *what, *order,
+        *not_before, *day, *actor, *token, *reason, *step_up, *what, *order, *persons,
         *asked_on, *asked_by, *leaves, *basis, *new_origin;
     struct consent_options consent;
     char person_number[128];

@@ -14,6 +14,8 @@ static const struct {
      "command run for each, JSON on its stdin"},
     {"person", "ID", "自機関での本人の番号(- 標準入力、@FILE ファイル)",
      "the person's number at this agency (-: stdin, @FILE)"},
+    {"persons", "FILE", "自機関の番号の一覧(一行に一人)。符号を番号に戻す",
+     "numbers at this agency, one a line, to name tokens by"},
     {"token", "HEX", "本人の符号(届いた知らせにあるもの)",
      "the person's token, as on a delivery"},
     {"actor", "ID", "行う職員(自機関での呼び名か番号)",

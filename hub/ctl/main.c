@@ -60,6 +60,7 @@ static const struct opt {
     {"out", TEXT, AT(out)},
     {"paper", TEXT, AT(consent.paper)},
     {"person", PERSON, 0},
+    {"persons", TEXT, AT(persons)},
     {"plan", TEXT, AT(consent.plan)},
     {"present", TEXT, AT(consent.present)},
     {"preview", FLAG, AT(preview)},

@@ -12,7 +12,68 @@ struct listing {
     FILE *out;
     char from[24], to[24];
     size_t lines;
+    json_t *numbers; /* token -> the person's number here; NULL: not asked */
 };
+
+/* ---- whose tokens they are ---- */
+
+#define NUMBERS_AT_ONCE 1000
+
+/* Up to so many lines of text, as an argument; what is left. */
+static const char *cut(const char *text, struct buf *lines, size_t *count)
+{
+    for (*count = 0; *text != '\0' && *count < NUMBERS_AT_ONCE;) {
+        size_t n = strcspn(text, "\r\n");
+        if (n > 0) {
+            buf_add(lines, text, n);
+            buf_addc(lines, '\n');
+            (*count)++;
+        }
+        text += n + strspn(text + n, "\r\n");
+    }
+    return text;
+}
+
+/* The node makes the tokens; numbers go no further. */
+static int ask_tokens(struct ctl *c, struct listing *w, const char *lines)
+{
+    struct node_answer a = {0};
+    struct node_arg arg = {"persons", lines};
+    int code = request(c, "token", &arg, 1, &a);
+    const json_t *list = json_object_get(a.json, "person_tokens");
+    for (size_t i = 0; code == EXIT_DONE && *lines != '\0'; i++) {
+        size_t n = strcspn(lines, "\n");
+        const char *token = json_string_value(json_array_get(list, i));
+        if (token != NULL)
+            json_object_set_new(w->numbers, token, json_stringn(lines, n));
+        lines += n + (lines[n] == '\n');
+    }
+    node_answer_fini(&a);
+    return code;
+}
+
+static int read_numbers(struct ctl *c, struct listing *w)
+{
+    struct buf text = {0};
+    size_t count = 0;
+    if (c->persons == NULL)
+        return EXIT_DONE;
+    w->numbers = json_object();
+    int code = read_text(c, c->persons, &text);
+    const char *at = code == EXIT_DONE && text.n > 0 ? (char *)text.p : "";
+    while (code == EXIT_DONE && *at != '\0') {
+        struct buf lines = {0};
+        at = cut(at, &lines, &count);
+        if (count > 0)
+            code = lines.failed ? fail(c, ERR_NOMEM, c->persons)
+                                : ask_tokens(c, w, (char *)lines.p);
+        buf_fini(&lines);
+    }
+    buf_fini(&text);
+    return code;
+}
+
+/* ---- the table ---- */
 
 /* Days of Japan; the last one is in it. */
 static enum err read_days(const struct ctl *c, struct listing *w)
@@ -34,14 +95,20 @@ static enum err read_days(const struct ctl *c, struct listing *w)
 
 static void put_head(FILE *f)
 {
-    static const char *const COLUMNS[] = {
-        "区分",         "日時",
-        "相手の名称",   "相手の住所",
-        "相手の代表者", "本人の符号(自機関のもの)",
-        "知らせ",       "情報の項目",
-        "目的",         "同意または法律の根拠",
-        "取得の経緯",   "取り消し",
-        "証明番号"};
+    static const char *const COLUMNS[] = {"区分",
+                                          "日時",
+                                          "相手の名称",
+                                          "相手の住所",
+                                          "相手の代表者",
+                                          "本人の番号(自機関のもの)",
+                                          "本人の符号(自機関のもの)",
+                                          "知らせ",
+                                          "情報の項目",
+                                          "目的",
+                                          "同意または法律の根拠",
+                                          "取得の経緯",
+                                          "取り消し",
+                                          "証明番号"};
     fputs("\xef\xbb\xbf", f);
     for (size_t i = 0; i < NELEM(COLUMNS); i++)
         csv_cell(f, COLUMNS[i], i + 1 == NELEM(COLUMNS));
@@ -53,19 +120,21 @@ static const char *party(const json_t *l)
     return name[0] != '\0' ? name : text_of(l, "agency_code");
 }
 
-static void put_line(FILE *f, const json_t *l)
+static void put_line(const struct listing *w, const json_t *l)
 {
     char when[48], leaf[24];
     bool given = strcmp(text_of(l, "direction"), "provision") == 0;
     const char *person = text_of(l, "person_token");
     report_time(text_of(l, "at"), when);
     snprintf(leaf, sizeof(leaf), "%lld", count_of(l, "leaf"));
+    const char *number = w->numbers != NULL ? text_of(w->numbers, person) : "";
     const char *const CELLS[] = {
         given ? "提供" : "取得",
         when,
         party(l),
         text_of(l, "address"),
         text_of(l, "representative"),
+        number,
         person[0] != '\0' ? person : "(本人の符号なし、または消去済み)",
         text_of(l, "what"),
         text_of(l, "items"),
@@ -76,7 +145,7 @@ static void put_line(FILE *f, const json_t *l)
         json_is_true(json_object_get(l, "recalled")) ? "取り消した" : "",
         leaf};
     for (size_t i = 0; i < NELEM(CELLS); i++)
-        csv_cell(f, CELLS[i], i + 1 == NELEM(CELLS));
+        csv_cell(w->out, CELLS[i], i + 1 == NELEM(CELLS));
 }
 
 static int fetch_page(struct ctl *c, struct listing *w, const json_t *before,
@@ -102,7 +171,7 @@ static int fetch(struct ctl *c, struct listing *w)
     while (code == EXIT_DONE) {
         json_array_foreach(json_object_get(a.json, "lines"), i, l)
         {
-            put_line(w->out, l);
+            put_line(w, l);
             w->lines++;
         }
         if (isatty(STDERR_FILENO))
@@ -128,7 +197,10 @@ int cmd_audit_provisions(struct ctl *c)
     if (c->out != NULL && (w.out = fopen(c->out, "wxe")) == NULL)
         return fail(c, errno == EEXIST ? ERR_CONFLICT : ERR_IO, c->out);
     put_head(w.out);
-    int code = fetch(c, &w);
+    int code = read_numbers(c, &w);
+    if (code == EXIT_DONE)
+        code = fetch(c, &w);
+    json_decref(w.numbers);
     bool bad = ferror(w.out) != 0;
     if (w.out != stdout)
         bad = fclose(w.out) != 0 || bad;

@@ -238,13 +238,16 @@ def later(story, report, token, number, folder):
                str(waits))
 
 
-def provisions(story):
+def provisions(story, number):
     region, day = story.region, today().isoformat()
-    given = list(csv.DictReader(must("audit", "provisions", "--from", day, "--to", day, "--config",
+    region.drop("h1", ".", "番号一覧.txt", ("1\r\n%s\r\n2\r\n" % number).encode())
+    given = list(csv.DictReader(must("audit", "provisions", "--from", day, "--to", day, "--persons",
+                                     region.path("h1", "番号一覧.txt"), "--config",
                                      region.conf("h1")).lstrip("\ufeff").splitlines()))
     got = list(csv.DictReader(must("audit", "provisions", "--from", day, "--to", day, "--config",
                                    region.conf("p1")).lstrip("\ufeff").splitlines()))
-    gave = [r for r in given if r["区分"] == "提供" and r["相手の名称"] == "相談室みちしるべ"]
+    gave = [r for r in given if r["区分"] == "提供" and r["相手の名称"] == "相談室みちしるべ" and
+            r["本人の番号(自機関のもの)"] == number]
     took = [r for r in got if r["区分"] == "取得" and r["相手の名称"] == "架空こころ病院"]
     story.hold(gave and took and all(r["相手の住所"] and r["相手の代表者"] and r["情報の項目"] and
                                      r["同意または法律の根拠"] for r in gave + took),
@@ -277,7 +280,7 @@ def play_report(region, options):
                    "この紙を作ったことも、次の紙に書いてある",
                    "that it was asked for is in the next one")
         later(story, report, token, hospital.number, folder)
-        provisions(story)
+        provisions(story, hospital.number)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     story.note("架空花子さん", "Hanako")
