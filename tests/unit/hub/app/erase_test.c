@@ -346,13 +346,17 @@ static void nobody_can_name_the_person_any_more(void **state)
     assert_false(id_eq(before, person_of(r, "person")));
 }
 
+/* Before the sweep has come to it. */
 static void what_is_queued_is_not_released_in_the_meantime(void **state)
 {
     struct region *r = *state;
     live_a_little(r, "person", "case");
-    erase(r, "person");
-    r->hub->swept = true; /* the sweep has not come to it yet */
+    struct id person = person_of(r, "person");
+    assert_int_equal(store_begin(r->hub->store), ERR_OK);
+    assert_int_equal(store_person_deny(r->hub->store, person), ERR_OK);
+    assert_int_equal(store_commit(r->hub->store), ERR_OK);
     assert_int_equal(fetch_for(client(r, "p1"), LANE_NORMAL, 8, 200), 0);
+    assert_true(count_leaves(r, PB__LEAF_KIND__WITHHELD) > 0);
 }
 
 /* What p1 owes: its order opened. Owned by unpack_free. */
