@@ -11,6 +11,7 @@
  * (retention). It goes in steps, each in slices, and the step is kept with what
  * it did; cut off between any two instructions it goes on where it was:
  *
+ *   RETAIN      content whose term is over, and its keys (retain.c)
  *   BEGIN       whoever is ready is begun; an ERASE_BEGIN leaf for every key
  *               and handle, in an order made by chance: leaves of one person
  *               do not stand together, and none names the order
@@ -43,6 +44,7 @@
 
 enum step {
     STEP_REST,
+    STEP_RETAIN,
     STEP_BEGIN,
     STEP_EVENTS,
     STEP_DELIVERIES,
@@ -335,6 +337,23 @@ static enum err next_step(struct hub *h)
     return keep_night(h, h->night.step + 1, 0);
 }
 
+/* ---- RETAIN ---- */
+
+static enum err something_due(struct hub *h, bool urgent_only, bool *due);
+
+/* A night in which nothing is to be destroyed ends here: no new epoch. */
+static enum err step_retain(struct hub *h)
+{
+    bool done, due = true;
+    enum err e = retain_slice(h, &done);
+    h->pump = true;
+    if (e == ERR_OK && done)
+        e = something_due(h, false, &due);
+    if (e != ERR_OK || !done)
+        return e;
+    return due ? next_step(h) : keep_night(h, STEP_REST, 0);
+}
+
 /* ---- BEGIN ---- */
 
 static enum err add_key(struct hub *h, struct id order, struct id person,
@@ -581,7 +600,8 @@ static enum err is_time(struct hub *h, bool *yes)
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
-static enum err begin_night(struct hub *h, bool by_clock)
+/* An urgent erasure begins in the day, without retention. */
+static enum err begin_night(struct hub *h, bool by_clock, unsigned step)
 {
     int32_t today = japan_day(h->now_ms);
     enum err e = turn_begin(h) ? ERR_OK : h->broken;
@@ -590,20 +610,22 @@ static enum err begin_night(struct hub *h, bool by_clock)
     if (e == ERR_OK && by_clock)
         e = store_value_set(h->store, NIGHT_DAY,
                             slice_of(&today, sizeof(today)));
-    return e != ERR_OK ? e : keep_night(h, STEP_BEGIN, 0);
+    return e != ERR_OK ? e : keep_night(h, step, 0);
 }
 
 /* An urgent order waits for its recalls and for nothing else. */
 static enum err look(struct hub *h)
 {
-    bool hour, due = false;
+    bool hour, urgent = false;
     if (h->now_ms < h->night.look_ms || !h->clock_ok)
         return ERR_OK;
     h->night.look_ms = h->now_ms + LOOK_MS;
     enum err e = is_time(h, &hour);
+    if (e == ERR_OK && hour)
+        return begin_night(h, true, STEP_RETAIN);
     if (e == ERR_OK)
-        e = something_due(h, !hour, &due);
-    return e == ERR_OK && due ? begin_night(h, hour) : e;
+        e = something_due(h, true, &urgent);
+    return e == ERR_OK && urgent ? begin_night(h, false, STEP_BEGIN) : e;
 }
 
 /* What this step does; NULL: nothing. */
@@ -622,11 +644,9 @@ static void run(struct hub *h, enum err (*const step[STEPS])(struct hub *))
 static enum err in_turn(struct hub *h)
 {
     static enum err (*const STEP[STEPS])(struct hub *) = {
-        [STEP_BEGIN] = step_begin,
-        [STEP_EVENTS] = step_events,
-        [STEP_DELIVERIES] = step_deliveries,
-        [STEP_PEOPLE] = step_people,
-        [STEP_DONE] = step_done,
+        [STEP_RETAIN] = step_retain, [STEP_BEGIN] = step_begin,
+        [STEP_EVENTS] = step_events, [STEP_DELIVERIES] = step_deliveries,
+        [STEP_PEOPLE] = step_people, [STEP_DONE] = step_done,
     };
     return turn_begin(h) ? STEP[h->night.step](h) : h->broken;
 }
@@ -634,9 +654,10 @@ static enum err in_turn(struct hub *h)
 void erase_run(struct hub *h)
 {
     static enum err (*const STEP[STEPS])(struct hub *) = {
-        [STEP_REST] = look,      [STEP_BEGIN] = in_turn,
-        [STEP_EVENTS] = in_turn, [STEP_DELIVERIES] = in_turn,
-        [STEP_PEOPLE] = in_turn, [STEP_DONE] = in_turn,
+        [STEP_REST] = look,          [STEP_RETAIN] = in_turn,
+        [STEP_BEGIN] = in_turn,      [STEP_EVENTS] = in_turn,
+        [STEP_DELIVERIES] = in_turn, [STEP_PEOPLE] = in_turn,
+        [STEP_DONE] = in_turn,
     };
     run(h, STEP);
 }
@@ -656,24 +677,21 @@ void erase_apart(struct hub *h)
 
 static const char *step_word(unsigned step)
 {
-    static const char *const WORD[STEPS] = {"",           "begin",  "events",
-                                            "deliveries", "people", "keys",
-                                            "settle",     "rotate", "done"};
+    static const char *const WORD[STEPS] = {
+        "",       "retain", "begin",  "events", "deliveries",
+        "people", "keys",   "settle", "rotate", "done"};
     return WORD[step];
 }
 
 /* Begins the night now; or says what it is doing. */
 enum err ask_erase_run(struct hub *h, const Pb__Ask *a, struct buf *j)
 {
-    bool due = false;
     enum err e = h->night.read ? ERR_OK : read_night(h);
     if (e == ERR_OK && !h->clock_ok)
         e = ERR_POL_CLOCK;
     if (e == ERR_OK && h->night.step == STEP_REST &&
         ask_argument(a, "look")[0] == '\0')
-        e = something_due(h, false, &due);
-    if (e == ERR_OK && due)
-        e = begin_night(h, false);
+        e = begin_night(h, false, STEP_RETAIN);
     if (e != ERR_OK)
         return e;
     buf_addf(j,

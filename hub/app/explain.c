@@ -303,6 +303,8 @@ static enum err find(struct hub *h, const Pb__Ask *a, struct explaining *x)
     if (x->to == NULL)
         return ERR_EVT_RECIPIENT;
     enum err e = store_event_find(h->store, event_id, &x->event);
+    if (e == ERR_OK && x->event.erased)
+        e = ERR_EVT_GONE;
     if (e == ERR_OK)
         e = kept_look_inside(&x->event, &x->present, &x->variant);
     if (e == ERR_OK)

@@ -59,6 +59,16 @@ struct night {
     uint64_t look_ms; /* not before: is something due? */
 };
 
+/* Where the night's walk through what is kept has got to (retain.c). */
+struct retention {
+    unsigned phase;
+    int64_t at;
+    struct key_name key;
+    struct key_name *kept; /* a hash set; quarter 0: free */
+    size_t kept_n, kept_cap;
+    uint64_t emptied, expired, left; /* rows a slice may still look at */
+};
+
 struct hub {
     struct hub_config config;
     struct node_keys keys, log_keys;
@@ -85,7 +95,8 @@ struct hub {
     uint64_t next_deadline_ms; /* nothing falls due before; 0: look */
     bool pump;                 /* somebody may have something to fetch */
     bool swept;                /* nothing is left to sweep */
-    struct night night;        /* of erasures */
+    struct retention retention;
+    struct night night; /* of erasures */
     struct hub_counters count;
     struct effects fx; /* scratch: large */
     bool stop, reload;
@@ -407,6 +418,9 @@ enum err ask_erase_certificate(struct hub *h, const Pb__Ask *a,
                                struct buf *json) MUST_CHECK;
 /* Appends "erasing" and "erasures_unanswered" for the status. */
 enum err erase_status(struct hub *h, struct buf *json) MUST_CHECK;
+/* retain.c: a slice of retention, in the turn's transaction, until *done. */
+enum err retain_slice(struct hub *h, bool *done) MUST_CHECK;
+void retain_forget(struct hub *h);
 /* A slice of the night's work: with no transaction open, at the start of a
  * turn; and inside the turn's. */
 void erase_apart(struct hub *h);

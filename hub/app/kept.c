@@ -52,6 +52,16 @@ enum err kept_look_inside(const struct stored_event *ev, uint64_t *present,
 
 /* ---- decided again ---- */
 
+/* When the content is gone by its term, what was released of it (q->present)
+ * is decided about; of which variant it was is not known any more. */
+static enum err look_inside(const struct stored_event *ev, struct question *q)
+{
+    if (!ev->erased)
+        return kept_look_inside(ev, &q->present, &q->variant);
+    q->variant = "";
+    return ERR_OK;
+}
+
 /* Core's decision as of now; q says for whom and why. */
 static enum err decide(struct hub *h, const struct stored_event *ev,
                        const struct known *k, struct question *q,
@@ -62,7 +72,7 @@ static enum err decide(struct hub *h, const struct stored_event *ev,
         ev->hub_made ? NULL : registry_node(h->registry, ev->node);
     memset(out, 0, sizeof(*out));
     q->type = schema_event(ev->type);
-    enum err e = kept_look_inside(ev, &q->present, &q->variant);
+    enum err e = look_inside(ev, q);
     if (e != ERR_OK)
         return e;
     if (q->to == NULL || (sender == NULL && !ev->hub_made)) {
@@ -82,7 +92,8 @@ enum err decide_kept(struct hub *h, const struct stored_event *ev,
 {
     struct question q = {.to = registry_agency(h->registry, d->agency),
                          .role = d->wanted,
-                         .purpose = d->purpose};
+                         .purpose = d->purpose,
+                         .present = d->released_classes};
     return decide(h, ev, k, &q, out);
 }
 
@@ -94,6 +105,7 @@ enum err decide_reading(struct hub *h, const struct stored_event *ev,
     struct question q = {.to = registry_agency(h->registry, d->agency),
                          .role = role[0] != '\0' ? role : d->wanted,
                          .purpose = d->purpose,
+                         .present = d->released_classes,
                          .reader = actor};
     return decide(h, ev, k, &q, out);
 }

@@ -142,6 +142,7 @@ void hub_close(struct hub *h)
         stored_event_fini(&h->outgoing[i].event);
         buf_fini(&h->outgoing[i].leaf);
     }
+    retain_forget(h);
     free(h->answer);
     free(h->outgoing);
     buf_fini(&h->note);

@@ -178,6 +178,9 @@ static enum err decide_release(struct hub *h, struct outgoing *o,
                                const struct known *k, bool *stopped)
 {
     struct decision d;
+    *stopped = o->event.erased; /* nobody came in time (I-10) */
+    if (*stopped)
+        return park_delivery(h, &o->d, ERR_EVT_GONE);
     enum err e = decide_kept(h, &o->event, &o->d, k, &d);
     if (e != ERR_OK)
         return e;

@@ -84,6 +84,8 @@ static enum err load_event(struct hub *h, uint64_t index, struct replay *r)
     size_t n = 0;
     memcpy(event_id.b, r->leaf->event_id.data, ID_BYTES);
     enum err e = store_event_find(h->store, event_id, &r->event);
+    if (e == ERR_OK && r->event.erased)
+        e = ERR_EVT_GONE;
     if (e == ERR_OK)
         e = store_grants(h->store, r->event.person, &r->grants, &n);
     if (e != ERR_OK || n == 0)

@@ -55,19 +55,26 @@ static enum err person_of(struct store *s, int64_t seq, struct id *person)
     return sql_done(s, SQL_DELIVERY_PERSON);
 }
 
+/* Whatever ends a delivery writes a leaf: its time is the delivery's end. */
+static uint64_t ended(const struct store *s, const struct delivery *d)
+{
+    return waits(d->state) ? 0 : s->now.last_ms;
+}
+
 static enum err insert(struct store *s, const struct delivery *d,
                        const struct id *person)
 {
-    return sql_run(
-        s, SQL_DELIVERY_PUT,
-        WITH(v_int((uint64_t)d->id), v_id(&d->delivery_id),
-             v_int((uint64_t)d->event_seq), v_id_or_null(person),
-             v_text(d->agency), v_int(d->lane), v_text(d->role),
-             v_text(d->purpose), v_int(d->state), v_int(d->decision_leaf),
-             v_int(d->release_leaf), v_int(d->released_classes),
-             v_int(d->released_ms), v_int(d->consent_generation),
-             v_blob(d->policy_digest, 32), v_int(d->queued_ms),
-             v_int(d->expires_ms), v_text(d->node), v_text(d->wanted)));
+    return sql_run(s, SQL_DELIVERY_PUT,
+                   WITH(v_int((uint64_t)d->id), v_id(&d->delivery_id),
+                        v_int((uint64_t)d->event_seq), v_id_or_null(person),
+                        v_text(d->agency), v_int(d->lane), v_text(d->role),
+                        v_text(d->purpose), v_int(d->state),
+                        v_int(d->decision_leaf), v_int(d->release_leaf),
+                        v_int(d->released_classes), v_int(d->released_ms),
+                        v_int(d->consent_generation),
+                        v_blob(d->policy_digest, 32), v_int(d->queued_ms),
+                        v_int(d->expires_ms), v_text(d->node),
+                        v_text(d->wanted), v_int(ended(s, d))));
 }
 
 enum err store_delivery_put(struct store *s, struct delivery *d)
@@ -123,7 +130,7 @@ enum err store_delivery_update(struct store *s, const struct delivery *d)
                          v_int(d->released_classes), v_int(d->released_ms),
                          v_int(d->consent_generation),
                          v_blob(d->policy_digest, 32), v_int(d->expires_ms),
-                         v_text(d->node), v_text(d->role)));
+                         v_text(d->node), v_text(d->role), v_int(ended(s, d))));
     if (e != ERR_OK)
         return e;
     s->now.waiting[b.lane] += waits(d->state);

@@ -544,6 +544,34 @@ enum err store_erase_over(struct store *s, uint64_t now_ms,
 enum err store_erase_leaf(struct store *s, struct id order, uint64_t *begin,
                           uint64_t *done, bool *found) MUST_CHECK;
 
+/* ---- retention (retain.c) ---- */
+/* An event of which content is left. */
+struct retain_event {
+    int64_t seq;
+    struct id person, case_id;
+    uint32_t type;
+    uint64_t accepted_ms;
+};
+/* Up to max of them with seq > after, in order. */
+enum err store_retain_next(struct store *s, int64_t after,
+                           struct retain_event *out, size_t max,
+                           size_t *n) MUST_CHECK;
+/* Whether somebody has yet to get an event, and when the last delivery that is
+ * over was (0: there was none). */
+enum err store_retain_owed(struct store *s, int64_t seq, bool *owed,
+                           uint64_t *ended_ms) MUST_CHECK;
+/* Notes the first event that ends a case for its terms; and when that was. */
+enum err store_case_end(struct store *s, struct id case_id,
+                        uint64_t at_ms) MUST_CHECK;
+enum err store_case_ended(struct store *s, struct id case_id,
+                          uint64_t *at_ms) MUST_CHECK;
+/* Removes up to max consents whose last day is before a day, but for persons
+ * under a hold. *n: how many. */
+enum err store_consents_drop(struct store *s, int32_t before, int32_t today,
+                             size_t max, size_t *n) MUST_CHECK;
+/* Empties what was parked before a time and is closed. */
+enum err store_parked_empty(struct store *s, uint64_t before_ms) MUST_CHECK;
+
 /* ---- the end of keys (shred.c) ---- */
 #define KEY_ID_BYTES 8
 /* A key as the log names it. */

@@ -24,6 +24,8 @@ CREATE TABLE event (
   signature BLOB NOT NULL,
   parts BLOB NOT NULL               -- sealed; empty once erased
 ) STRICT;
+-- What content there still is: retention walks this, not all that ever was.
+CREATE INDEX event_filled ON event (seq) WHERE parts <> x'';
 -- Apart from event, so that the answer does not rewrite the event's row.
 CREATE TABLE event_receipt (
   seq INTEGER PRIMARY KEY,
@@ -83,6 +85,7 @@ CREATE TABLE consent (
   until_leaf INTEGER NOT NULL,      -- that replaced it; 0: none
   PRIMARY KEY (person, ref)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX consent_end ON consent (to_day);
 CREATE TABLE consent_to (
   person BLOB NOT NULL,
   ref BLOB NOT NULL,
@@ -98,7 +101,8 @@ CREATE TABLE consent_to (
 CREATE TABLE care_case (
   care_case BLOB NOT NULL PRIMARY KEY CHECK (length(care_case) = 16),
   person BLOB CHECK (length(person) = 16),
-  state BLOB NOT NULL               -- packed CaseState
+  state BLOB NOT NULL,              -- packed CaseState
+  ended_ms INTEGER NOT NULL         -- by an event of retention.tsv; 0: not
 ) STRICT, WITHOUT ROWID;
 
 -- state: 0 queued, 1 released, then what is over (store.h). A delivery's id on
@@ -123,8 +127,10 @@ CREATE TABLE delivery (
   expires_ms INTEGER NOT NULL,
   node TEXT NOT NULL,
   wanted TEXT NOT NULL,             -- the role the sender asked for, or ''
-  recall_leaf INTEGER NOT NULL      -- 0: not called back
+  recall_leaf INTEGER NOT NULL,     -- 0: not called back
+  ended_ms INTEGER NOT NULL         -- when it was over; 0: it is not
 ) STRICT;
+CREATE INDEX delivery_event ON delivery (event_seq);
 -- The queues: what is owed, by agency and lane, oldest first (by row number).
 CREATE INDEX delivery_due ON delivery (agency, lane) WHERE state < 2;
 -- Which agencies' queues may hold something of a person. A row is written on
@@ -266,6 +272,7 @@ CREATE TABLE taken_order (
   urgent INTEGER NOT NULL,
   note BLOB NOT NULL                -- as it was signed
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX taken_hold ON taken_order (person) WHERE kind = 1 AND state = 0;
 -- What a night destroys: the key of a person and a quarter, by an order or
 -- because it ran out. begin_leaf 0: nothing has been done yet.
 CREATE TABLE erase_key (
