@@ -192,6 +192,10 @@ static enum err check_delay(struct taking *t)
     size_t n;
     if (!has_day(t))
         return ERR_ORDER_OLD;
+    if (policy_article(t->h->policy, t->order.basis)[0] == '\0') {
+        buf_addf(t->why, "order: basis: %s names no article\n", t->order.basis);
+        return ERR_ORDER_FORM;
+    }
     enum err e = store_person_handles(t->h->store, t->person, &handle, &n);
     for (size_t i = 0; i < t->order.leaf_count && e == ERR_OK; i++)
         e = check_leaf(t, t->order.leaf[i], handle, n);

@@ -304,6 +304,52 @@ static void a_hold_keeps_what_it_names(void **state)
     taken_order_fini(&kept);
 }
 
+/* The first leaf of a kind. */
+static uint64_t leaf_of(struct region *r, Pb__LeafKind kind)
+{
+    for (uint64_t i = 0; i < store_log_size(r->hub->store); i++) {
+        Pb__AuditLeaf *l = leaf_at(r, i);
+        bool is = l->kind == kind;
+        pb__audit_leaf__free_unpacked(l, NULL);
+        if (is)
+            return i;
+    }
+    fail_msg("no such leaf");
+    return 0;
+}
+
+static void a_delay_is_about_rows_of_the_person(void **state)
+{
+    struct region *r = *state;
+    live_a_little(r, "person", "case");
+    live_a_little(r, "other", "case of other");
+    struct order o = an_order(r, ORDER_DELAY, "");
+    struct delay d;
+    bool found;
+    o.leaf[o.leaf_count++] = leaf_of(r, PB__LEAF_KIND__RELEASE);
+    snprintf(o.basis, sizeof(o.basis), "LB_33_76");
+    assert_true(subject_of(r, H1, "other", o.subject));
+    submit_is(r, &o, 2, err_code(ERR_ORDER_SUBJECT));
+    assert_true(subject_of(r, H1, "person", o.subject));
+    submit_is(r, &o, 1, err_code(ERR_ORDER_APPROVALS));
+    snprintf(o.basis, sizeof(o.basis), "LB_NONE");
+    submit_is(r, &o, 2, err_code(ERR_ORDER_FORM));
+    snprintf(o.basis, sizeof(o.basis), "LB_33_76");
+    o.until = japan_day(r->hub->now_ms) - 1;
+    submit_is(r, &o, 2, err_code(ERR_ORDER_OLD));
+    o.until = japan_day(r->hub->now_ms) + 9;
+    submit_is(r, &o, 2, "");
+    assert_int_equal(store_delay_get(r->hub->store, o.leaf[0], &d, &found),
+                     ERR_OK);
+    assert_true(found);
+    assert_int_equal(d.until_day, o.until);
+    erase(r, "person"); /* takes it along */
+    run_night(r);
+    assert_int_equal(store_delay_get(r->hub->store, o.leaf[0], &d, &found),
+                     ERR_OK);
+    assert_false(found);
+}
+
 static void an_opening_is_reviewed_before(void **state)
 {
     struct region *r = *state;
@@ -408,6 +454,7 @@ static void answer_is(struct client *c, const struct id order,
     free(text);
 }
 
+/* W-049 */
 static void a_holder_is_told_and_answers(void **state)
 {
     struct region *r = *state;
@@ -776,6 +823,7 @@ int main(void)
         REGION_TEST(who_may_and_when),
         REGION_TEST(the_leaf_names_the_order_and_nobody),
         REGION_TEST(a_hold_keeps_what_it_names),
+        REGION_TEST(a_delay_is_about_rows_of_the_person),
         REGION_TEST(an_opening_is_reviewed_before),
         REGION_TEST(nobody_can_name_the_person_any_more),
         REGION_TEST(what_is_queued_is_not_released_in_the_meantime),
