@@ -193,7 +193,7 @@ install: all
 	install -D -m 644 -t $(SHARE)/tsunagi/policy deploy/policy/*.tsv
 	install -D -m 644 -t $(SHARE)/doc/tsunagi README.md ARCHITECTURE.md \
 	    CHANGELOG.md SECURITY.md proto/*.md deploy/manual/ja/*.md
-	install -D -m 644 -t $(SHARE)/doc/tsunagi/examples deploy/examples/*.conf
+	install -D -m 644 -t $(SHARE)/doc/tsunagi/examples deploy/examples/*
 	for p in deploy/man/*.[1-8]; do \
 	    install -D -m 644 -t $(SHARE)/man/man$${p##*.} $$p; done
 	$B/bin/tsunagi help --man > $B/tsunagi.1

@@ -142,33 +142,37 @@ static enum err read_kept(struct hub *h, uint64_t *size)
     return e == ERR_OK && !has ? ERR_ROLLBACK : e;
 }
 
-enum err witness_open(struct hub *h, struct buf *why)
+static enum err open_witness(struct hub *h, struct buf *why)
 {
     uint64_t cosigned = 0;
-    if (h->config.witness_policy == NULL)
-        return ERR_OK;
     h->witness = calloc(1, sizeof(*h->witness));
     if (h->witness == NULL)
         return ERR_NOMEM;
     enum err e = read_policy(h, why);
     if (e == ERR_OK)
         e = read_hours(h, why);
-    if (e == ERR_OK) {
+    if (e == ERR_OK)
         e = read_kept(h, &cosigned);
-        if (e == ERR_ROLLBACK)
-            buf_adds(why, "the log lacks a head that its witnesses cosigned");
-    }
+    if (e == ERR_ROLLBACK)
+        buf_adds(why, "the log lacks a head that its witnesses cosigned");
     if (e != ERR_OK)
         return e;
     round_init(&h->witness->round, quorum_witnesses(h->witness->quorum),
                (uint64_t)h->config.witness_interval * 1000,
                (uint64_t)h->config.quorum_seconds * 1000, cosigned);
     look_who_is_open(h);
-    if (witness_count(h) < WITNESSES_ENOUGH)
-        log_warn("witness: fewer than three: a split view is not excluded "
+    return ERR_OK;
+}
+
+enum err witness_open(struct hub *h, struct buf *why)
+{
+    enum err e =
+        h->config.witness_policy != NULL ? open_witness(h, why) : ERR_OK;
+    if (e == ERR_OK && witness_count(h) < WITNESSES_ENOUGH)
+        log_warn("witness: fewer than three, a split view is not excluded "
                  "witnesses=%zu",
                  witness_count(h));
-    return ERR_OK;
+    return e;
 }
 
 void witness_close(struct hub *h)
@@ -286,7 +290,7 @@ static void note_stop(struct hub *h)
     w->stopping = stops;
     h->pump |= !stops;
     if (stops)
-        log_warn("witness: no quorum, ordinary deliveries wait "
+        log_warn("witness: ordinary deliveries wait for witnesses "
                  "cosigned=%" PRIu64 " signed=%d",
                  w->round.cosigned, __builtin_popcountll(w->signed_set));
     else

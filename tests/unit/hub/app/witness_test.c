@@ -318,7 +318,8 @@ static void a_quorum_survives_the_hub_and_travels_with_deliveries(void **state)
 
 /* ---- what waits ---- */
 
-static void after_a_start_ordinary_deliveries_wait_for_one_witness(void **state) /* W-199 */
+static void
+after_a_start_ordinary_deliveries_wait_for_one_witness(void **state) /* W-199 */
 {
     struct keeping *k = *state;
     file(k, "one");
@@ -500,28 +501,41 @@ static void without_proof_a_witness_stops_nobody(void **state)
     buf_fini(&old);
 }
 
+/* What is owed is asked for, an event comes in, and the alarm, in one turn. */
 static void after_the_alarm_nothing_leaves(void **state)
 {
     struct keeping *k = *state;
+    struct client *c1 = client(k->r, "c1");
     struct buf note = {0};
+    struct frame f;
+    Pb__WitnessAnswer a = PB__WITNESS_ANSWER__INIT;
     tick(k);
     honest(k, 0, W_COUNT);
     file(k, "one");
-    client_fetch(client(k->r, "c1"), LANE_NORMAL, 8);
+    client_sync(c1, LANE_NORMAL);
     false_note(k, log_size(k) + 5, true, &note);
-    Pb__WitnessAnswer a = PB__WITNESS_ANSWER__INIT;
     a.has_status = 1;
     a.status = WITNESS_CONFLICT;
-    a.body = (char *)(uintptr_t) "99\n";
     a.note = (char *)note.p;
+    client_fetch(c1, LANE_NORMAL, 8);
+    struct client *h1 = client(k->r, "h1");
+    struct sent s;
+    struct buf event = {0};
+    sent(&s, h1, "FILING_SUBMITTED", NULL, "person", "two");
+    sent_to(&s, C1, "P_FIL");
+    sent_pack(&s, &event);
+    client_send(h1, LANE_NORMAL, VERB_SEND, buf_slice(&event));
+    usleep(50000);
     client_send_message(client(k->r, W_NODE[0]), LANE_NORMAL, VERB_WITNESS,
                         &a.base);
-    while (k->r->hub->alarm == ERR_OK)
-        turn(k->r);
-    size_t released = count_leaves(k->r, PB__LEAF_KIND__RELEASE);
-    client_fetch(client(k->r, "c1"), LANE_NORMAL, 8);
-    turns(k->r, 20);
-    assert_int_equal(count_leaves(k->r, PB__LEAF_KIND__RELEASE), released);
+    usleep(50000);
+    turn(k->r);
+    assert_int_equal(k->r->hub->alarm, ERR_ROLLBACK);
+    assert_int_equal(count_leaves(k->r, PB__LEAF_KIND__RELEASE), 0);
+    turns(k->r, 10);
+    assert_false(wait_for(k->r, c1->lane[LANE_NORMAL], &f, 50));
+    assert_false(wait_for(k->r, h1->lane[LANE_NORMAL], &f, 50));
+    buf_fini(&event);
     buf_fini(&note);
 }
 
@@ -537,6 +551,28 @@ static void a_policy_that_does_not_name_this_log_stops_the_start(void **state)
     region_write(k->r, "witness.tlog", slice_str("quorum none\n"));
     assert_int_equal(region_try(k->r, &why), ERR_WITNESS_POLICY);
     assert_non_null(strstr((const char *)why.p, "witness.tlog"));
+    buf_fini(&why);
+}
+
+static void the_examples_are_good(void **state)
+{
+    (void)state;
+    struct buf policy = {0}, hours = {0}, why = {0};
+    struct quorum *q = NULL;
+    struct hours *h = NULL;
+    assert_int_equal(file_read("deploy/examples/witness.tlog", 65536, &policy),
+                     ERR_OK);
+    assert_int_equal(
+        file_read("deploy/examples/witness_hours.tsv", 65536, &hours), ERR_OK);
+    assert_int_equal(quorum_parse("t", buf_slice(&policy), &q, &why), ERR_OK);
+    assert_int_equal(hours_parse("h", buf_slice(&hours), q, &h, &why), ERR_OK);
+    /* 2026-12-30 at noon: the hospital and the life support hub are left */
+    uint64_t open = hours_open(h, q, 1798599600);
+    assert_int_equal(__builtin_popcountll(open), 3);
+    hours_free(&h);
+    quorum_free(&q);
+    buf_fini(&policy);
+    buf_fini(&hours);
     buf_fini(&why);
 }
 
@@ -581,6 +617,7 @@ int main(void)
         CASE(without_proof_a_witness_stops_nobody),
         CASE(after_the_alarm_nothing_leaves),
         CASE(a_policy_that_does_not_name_this_log_stops_the_start),
+        cmocka_unit_test(the_examples_are_good),
         CASE(a_quorum_of_none_asks_and_waits_for_nobody),
         CASE(a_node_that_is_no_witness_says_nothing_by_it),
     };
