@@ -204,6 +204,25 @@ PY
     rm -rf "$out"
 }
 
+@test "who has seen it: made once, by who may ask, after asking who asks" {
+    out=$(mktemp -d)
+    run tsunagi audit report --person - --actor desk --out "$out/r" --dir "$D" --node p1 <<<it-2
+    [ "$status" -eq 5 ] # nobody said that the person was asked who they are
+    run tsunagi audit report --person - --actor desk --yes --dir "$D" --node p1 <<<it-2
+    [ "$status" -eq 2 ] # no folder
+    run tsunagi audit report --person - --actor desk --yes --out "$out/r" --dir "$D" --node p1 --json <<<it-2
+    [ "$status" -eq 0 ]
+    [[ "$output" == *'"schema":"tsunagi.audit-report/1","rows":'* ]]
+    [ "$(stat -c %a "$out/r" "$out/r/report.html" | xargs)" = "700 600" ]
+    grep -q '<html lang="ja">' "$out/r/report.html"
+    run tsunagi audit report --person - --actor desk --yes --out "$out/r" --dir "$D" --node p1 <<<it-2
+    [ "$status" -eq 7 ]
+    run tsunagi audit report --person - --actor desk --yes --out "$out/s" --dir "$D" --node p1 <<<nobody
+    [ "$status" -eq 6 ]
+    [ ! -e "$out/s" ]
+    rm -rf "$out"
+}
+
 @test "a revoked node is cut off within two seconds" {
     tsunagi node revoke s3 --dir "$D"
     sleep 2
