@@ -29,6 +29,31 @@ static void add_head(json_t *o, const struct checkpoint *c)
     buf_fini(&root);
 }
 
+/* The newest head that the log signed for this node, as it was signed: what
+ * is left of a log that its hub has lost. */
+static void add_note(json_t *o, const struct tsunagi_host *h,
+                     const struct witness_state *s)
+{
+    struct checkpoint c;
+    struct buf note = {0}, newest = {0};
+    uint64_t size = s->cosigned.at.size;
+    buf_add(&newest, s->cosigned.note.p, s->cosigned.note.n);
+    for (int i = SPOOL_HEAD_URGENT; i <= SPOOL_HEAD_NORMAL; i++) {
+        buf_reset(&note);
+        if (spool_head(h->spool, (enum spool_head)i, &c, &note) != ERR_OK ||
+            strcmp(c.origin, h->conf.origin) != 0 || c.size <= size)
+            continue;
+        size = c.size;
+        buf_reset(&newest);
+        buf_add(&newest, note.p, note.n);
+    }
+    if (newest.n > 0)
+        json_object_set_new(
+            o, "note", json_stringn((const char *)newest.p, newest.n));
+    buf_fini(&note);
+    buf_fini(&newest);
+}
+
 static void add_fork(json_t *o, const struct witness_state *s)
 {
     char time[TIME_TEXT];
@@ -76,6 +101,7 @@ enum err op_witness(struct tsunagi_host *h, const struct node_arg *args,
         json_object_set_new(o, "folder", json_string(h->conf.spool));
         add_head(o, &s.cosigned.at);
         add_fork(o, &s);
+        add_note(o, h, &s);
         add_link(o, h);
     }
     witness_state_fini(&s);

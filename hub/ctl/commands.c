@@ -16,7 +16,7 @@ const struct command COMMANDS[] = {
      "届いたものを見る", "show what has arrived", cmd_inbox},
     {"outbox", "", "", 0, 0, "config dir node json all limit",
      "送ったもの、送り待ちのものを見る", "show what was sent or waits", cmd_outbox},
-    {"witness", "status", "", 0, 0, "config dir node json",
+    {"witness", "status", "", 0, 0, "config dir node json out",
      "証人としてのこの接続。記録の食い違いと、連署の不足", "this node as a witness; a fork, a quorum that is missing", cmd_witness_status},
     {"witness", "clear", "", 0, 0, "config dir node reason json",
      "記録の食い違いを、理由を残して解除する(責任者が行う)", "clear a fork, with a reason that is kept (whoever is responsible)", cmd_witness_clear},

@@ -112,10 +112,21 @@ static void show_figures(const struct ctl *c, const json_t *j)
                count_of(j, "cleared"), text_of(j, "state"));
 }
 
+/* --out: the newest head that this node has seen of the log. */
+static int write_note(const struct ctl *c, const json_t *j)
+{
+    const char *note = text_of(j, "note");
+    enum err e = note[0] == '\0' ? ERR_NOT_FOUND
+                                 : file_replace(c->out, slice_str(note), 0644);
+    return e == ERR_OK ? EXIT_DONE : fail(c, e, c->out);
+}
+
 int cmd_witness_status(struct ctl *c)
 {
     struct node_answer a = {0};
     int code = request(c, "witness", NULL, 0, &a);
+    if (code == EXIT_DONE && c->out != NULL)
+        code = write_note(c, a.json);
     if (code == EXIT_DONE && c->json) {
         print_json(a.json);
     } else if (code == EXIT_DONE) {

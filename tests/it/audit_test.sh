@@ -131,8 +131,29 @@ say "a data folder put back is refused (78)"
 cp -a "$dir/data" "$dir/data-then"
 start
 expects 0 tsunagi case list --config "$dir/hub.conf"
+expects 0 tsunagi audit checkpoint --config "$dir/hub.conf"
+cp "$dir/out" "$dir/newest"
 stop
 rm -rf "$dir/data"
 cp -a "$dir/data-then" "$dir/data"
+expects 78 tsunagid -c "$dir/hub.conf"
+
+say "and goes on under a new name, by two people's order"
+sed -i 's|kakuu.example/log|kakuu.example/log/2|' "$dir/hub.conf"
+expects 78 tsunagid -c "$dir/hub.conf"
+expects 0 tsunagi order make epoch --reason RESTORED --older "$dir/newest" \
+    --new-origin kakuu.example/log/2 --out "$dir/order"
+expects 0 tsunagi order sign "$dir/order" --key "$dir/keys/approver-a.key"
+expects 78 tsunagid -c "$dir/hub.conf" --new-epoch "$dir/order"
+expects 0 tsunagi order sign "$dir/order" --key "$dir/keys/approver-b.key"
+expects 0 tsunagid -c "$dir/hub.conf" --new-epoch "$dir/order"
+expects 0 tsunagid -c "$dir/hub.conf" --new-epoch "$dir/order" # nothing more
+start
+rm -rf "$dir/log"
+expects 0 tsunagi audit export "$dir/log" --config "$dir/hub.conf"
+stop
+expects 0 tsunagi audit verify "$dir/log"
+grep -q '^kakuu.example/log/2$' "$dir/log/checkpoint" || die "not the new name"
+sed -i 's|kakuu.example/log/2|kakuu.example/log|' "$dir/hub.conf"
 expects 78 tsunagid -c "$dir/hub.conf"
 say "ok"
