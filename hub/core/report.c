@@ -117,7 +117,7 @@ static const struct act ACTS[] = {
     {K(ADMIN), "lift", -1, REPORT_ERASURES, "消さずに残す決まりを、2人の承認でやめました"},
     {K(ADMIN), "delay", -1, REPORT_ERASURES, "記録の一部を後の日に見せることを、2人が承認しました"},
     {K(REPORT), NULL, 0, REPORT_LOOKUPS, "この記録を取り出そうとしましたが、できませんでした"},
-    {K(REPORT), NULL, -1, REPORT_LOOKUPS, "この記録を、本人に渡すために取り出しました"},
+    {K(REPORT), NULL, -1, REPORT_LOOKUPS, "この記録を取り出しました"},
     {K(INGEST), NULL, -1, REPORT_STEPS, "%sの知らせを送り出しました"},
     {K(PERSON_CHANGE), NULL, -1, REPORT_STEPS, "市区町村の登録か、住所の保護を変えました"},
     {K(DEADLINE), NULL, -1, REPORT_STEPS, "決められた期限が来ました"},
@@ -398,6 +398,13 @@ static const char *recall_answer(const char *reason)
                : "";
 }
 
+static const char *erase_reason(const char *reason)
+{
+    return is(reason, "EXPIRED") ? "置いておく期限が過ぎました。"
+           : is(reason, "ERASED") ? "消すことを、2人が承認しました。"
+                                  : "";
+}
+
 static const char *verdict(const char *reason)
 {
     if (is(reason, "OVERDUE"))
@@ -418,6 +425,10 @@ static void add_reason(const struct report_view *v, const Pb__AuditLeaf *l,
     switch ((int)l->kind) {
     case PB__LEAF_KIND__RECALL:
         buf_adds(b, recall_answer(l->reason));
+        break;
+    case PB__LEAF_KIND__ERASE_BEGIN:
+    case PB__LEAF_KIND__ERASE_DONE:
+        buf_adds(b, erase_reason(l->reason));
         break;
     case PB__LEAF_KIND__REVIEW:
         buf_adds(b, verdict(l->reason));

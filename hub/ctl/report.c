@@ -117,8 +117,8 @@ static enum err open_head(struct writing *w)
                            key.key, &w->tree);
 }
 
-/* The proof as a text of its own, checked; *hash: that of an entry whose bytes
- * are not shown, else NULL. */
+/* Checks where the entry is and appends the proof as a text of its own; an
+ * entry whose bytes are not shown goes by its hash. */
 static enum err prove(struct writing *w, const json_t *row, struct buf *text)
 {
     struct hash path[PROOF_MAX], leaf;
