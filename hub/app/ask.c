@@ -334,8 +334,11 @@ static enum err ask_metrics(struct hub *h, const Pb__Ask *a, struct buf *j)
     struct store_counts c;
     struct store_glass_counts g;
     enum err e = store_counts(h->store, &c);
+    uint64_t unanswered = 0;
     if (e == ERR_OK)
         e = store_glass_counts(h->store, h->now_ms, &g);
+    if (e == ERR_OK)
+        e = store_holders_open(h->store, &unanswered);
     if (e != ERR_OK)
         return e;
     struct buf t = {0};
@@ -359,6 +362,7 @@ static enum err ask_metrics(struct hub *h, const Pb__Ask *a, struct buf *j)
         {"tsunagi_break_glass_open", g.open},
         {"tsunagi_break_glass_overdue", g.overdue},
         {"tsunagi_break_glass_often", g.often},
+        {"tsunagi_erasures_unanswered", unanswered},
         {"tsunagi_peers", net_peer_count(h->net)},
     };
     for (size_t i = 0; i < NELEM(ROWS); i++)

@@ -39,8 +39,11 @@ static enum err person_of_order(struct hub *h, const Pb__Ask *a,
         return ERR_USAGE;
     enum err e = store_order_get(h->store, order, &o);
     *person = o.person;
+    bool gone = id_is_zero(o.person);
+    if (e == ERR_OK && !gone)
+        e = store_erase_begun(h->store, o.person, &gone);
     taken_order_fini(&o);
-    return e == ERR_OK && id_is_zero(*person) ? ERR_NOT_FOUND : e;
+    return e == ERR_OK && gone ? ERR_NOT_FOUND : e;
 }
 
 static enum err person_of_token(struct hub *h, const Pb__Ask *a,
@@ -114,13 +117,17 @@ static enum err check_taken(struct taking *t)
 
 static enum err find_person(struct taking *t)
 {
-    bool found = false;
-    enum err e = store_subject_find(t->h->store, t->order.subject, t->h->now_ms,
-                                    &found, &t->person);
+    struct store *s = t->h->store;
+    bool found = false, gone = false;
+    enum err e = store_subject_find(s, t->order.subject, t->h->now_ms, &found,
+                                    &t->person);
     if (e == ERR_OK && found)
-        e = store_person(t->h->store, t->person, &t->about);
-    return e == ERR_NOT_FOUND || (e == ERR_OK && !found) ? ERR_ORDER_SUBJECT
-                                                         : e;
+        e = store_person(s, t->person, &t->about);
+    if (e == ERR_OK && found)
+        e = store_erase_begun(s, t->person, &gone);
+    if (e == ERR_NOT_FOUND || (e == ERR_OK && (!found || gone)))
+        return ERR_ORDER_SUBJECT;
+    return e;
 }
 
 /* ---- what its kind asks for ---- */

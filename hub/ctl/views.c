@@ -73,6 +73,13 @@ static void show_status(const struct ctl *c, const json_t *j)
         printf(say(c, "取消しに返事がない接続 %s  %sから\n",
                    "recall unanswered by %s since %s\n"),
                text_of(n, "node"), text_of(n, "since"));
+    if (count_of(j, "erasures_unanswered") > 0)
+        printf(say(c, "消去に返事がない接続 %lld(tsunagi order list)\n",
+                   "erasures unanswered by %lld nodes (tsunagi order list)\n"),
+               count_of(j, "erasures_unanswered"));
+    if (text_of(j, "erasing")[0] != '\0')
+        printf(say(c, "消去の作業中 %s\n", "erasing: %s\n"),
+               text_of(j, "erasing"));
     show_witnesses(c, j);
     if (count_of(j, "witnesses") < 3)
         puts(say(c,

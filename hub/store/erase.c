@@ -233,6 +233,12 @@ enum err store_erase_begin(struct store *s, struct id order)
     return sql_run_one(s, SQL_ERASE_BEGUN, WITH(v_id(&order)));
 }
 
+enum err store_erase_begun(struct store *s, struct id person, bool *begun)
+{
+    enum err e = sql_row(s, SQL_GONE_IS, WITH(v_id(&person)), begun);
+    return e != ERR_OK || !*begun ? e : sql_done(s, SQL_GONE_IS);
+}
+
 enum err store_erase_key_add(struct store *s, const struct erase_key *k)
 {
     return sql_run(s, SQL_ERASE_KEY_PUT,
@@ -396,9 +402,7 @@ static enum err drop_subjects(struct store *s)
         e = next_subject(s, at, &person, &found);
         if (e != ERR_OK || !found)
             return e;
-        e = sql_row(s, SQL_GONE_IS, WITH(v_id(&person)), &gone);
-        if (e == ERR_OK && gone)
-            e = sql_done(s, SQL_GONE_IS);
+        e = store_erase_begun(s, person, &gone);
         if (e == ERR_OK && gone)
             e = sql_run(s, SQL_ORDER_SUBJECT_DROP, WITH(v_blob(at, ID_BYTES)));
     }

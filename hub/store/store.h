@@ -506,6 +506,9 @@ enum err store_erase_ready(struct store *s, int32_t today, bool urgent_only,
                            struct id *order, struct id *person,
                            bool *found) MUST_CHECK;
 enum err store_erase_begin(struct store *s, struct id order) MUST_CHECK;
+/* Whether a person's erasure has begun and cannot be held any more. */
+enum err store_erase_begun(struct store *s, struct id person,
+                           bool *begun) MUST_CHECK;
 /* A person's quarter, key and handle, that is on its way out. order zero: the
  * key ran out. */
 struct erase_key {

@@ -219,6 +219,14 @@ static unsigned run_night(struct region *r)
     return n;
 }
 
+static bool begun(struct region *r, struct id order)
+{
+    struct taken_order t;
+    assert_int_equal(store_order_get(r->hub->store, order, &t), ERR_OK);
+    buf_fini(&t.note);
+    return t.state == ORDER_BEGUN;
+}
+
 /* ---- the order ---- */
 
 static void who_may_and_when(void **state)
@@ -302,6 +310,25 @@ static void a_hold_keeps_what_it_names(void **state)
     assert_int_equal(store_order_get(r->hub->store, o.order, &kept), ERR_OK);
     assert_int_equal(kept.state, ORDER_OVER);
     taken_order_fini(&kept);
+}
+
+static void a_hold_comes_too_late_once_the_night_has_begun(void **state)
+{
+    struct region *r = *state;
+    live_a_little(r, "person", "case");
+    struct order o = erase(r, "person"), hold = an_order(r, ORDER_HOLD, "LAW");
+    memcpy(hold.subject, o.subject, 16);
+    sweep_out(r);
+    free(operator_asks(r, "erase-run", NULL, 0));
+    while (r->hub->night.step == 0 || !begun(r, o.order))
+        turn(r);
+    submit_is(r, &hold, 1, err_code(ERR_ORDER_SUBJECT));
+    char hex[40];
+    hex_of(o.order.b, 16, hex);
+    const struct argument args[] = {{"order", hex}};
+    char *text = operator_asks(r, "order-subject", args, 1);
+    assert_string_equal(text, err_code(ERR_NOT_FOUND));
+    free(text);
 }
 
 /* The first leaf of a kind. */
@@ -823,6 +850,7 @@ int main(void)
         REGION_TEST(who_may_and_when),
         REGION_TEST(the_leaf_names_the_order_and_nobody),
         REGION_TEST(a_hold_keeps_what_it_names),
+        REGION_TEST(a_hold_comes_too_late_once_the_night_has_begun),
         REGION_TEST(a_delay_is_about_rows_of_the_person),
         REGION_TEST(an_opening_is_reviewed_before),
         REGION_TEST(nobody_can_name_the_person_any_more),
