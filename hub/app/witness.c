@@ -13,53 +13,25 @@
  * a witness says changes nothing, but one thing: a head that the log's own key
  * signed and that this log does not contain. Then this is not the log that was
  * (an older copy put back), or not the only one, and the hub stops for good
- * (alarm): it writes WITNESS_ALARM, keeps both heads for people to look at,
- * and exits 78.
+ * (witness_alarm.c).
  *
  * The newest head with a quorum is kept in the store; it rides with the next
  * transaction, so that witnessing writes nothing by itself and adds no leaf.
  *
  * Ordinary deliveries wait until one witness has vouched for this log since
  * the start, and while a quorum is overdue. Urgent ones never do. */
-#include "proto/wire/witness.h"
-#include "hub/app/hub.h"
-#include "hub/core/witness_round.h"
-#include "proto/base/date.h"
+#include "hub/app/witness.h"
 #include "proto/base/log.h"
-#include "proto/wire/quorum.h"
 #include "proto/wire/unpack.h"
 #include <assert.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FUTURE_S 300 /* a clock may be ahead by so much */
-#define LINE_BYTES (ORIGIN_MAX + 128)
+#define FUTURE_S 300         /* a clock may be ahead by so much */
 #define KEPT_NOTE "cosigned" /* named value of the store */
 static_assert(ROUND_WITNESSES == QUORUM_WITNESSES, "one limit");
 static_assert(QUORUM_WITNESSES < NOTE_SIGNATURES, "a note holds them all");
-
-/* What is known of one witness. */
-struct seat {
-    char line[LINE_BYTES];          /* its cosignature of the round's head */
-    uint64_t time_s;                /* of that */
-    uint8_t routing[ROUTING_BYTES]; /* of the connection it was asked on */
-    uint64_t size, at_ms;           /* the head it signed last */
-    uint64_t refused, lies;
-};
-struct witness {
-    struct quorum *quorum;
-    struct hours *hours;
-    uint64_t open; /* set of those open now */
-    bool due;      /* some are open: a quorum is due */
-    struct witness_round round;
-    struct seat seat[QUORUM_WITNESSES];
-    uint64_t signed_set;     /* of this round */
-    struct buf head, before; /* notes of this round's head and the last's */
-    struct buf kept;         /* newest head with its quorum's cosignatures */
-    bool kept_unsaved, stopping;
-};
 
 /* ---- opening ---- */
 
@@ -104,19 +76,6 @@ static void look_who_is_open(struct hub *h)
     w->due = quorum_met(w->quorum, 0, w->open) != QUORUM_NOT_DUE;
 }
 
-/* The log has exactly this head; *has false: it does not. */
-static enum err contains(struct hub *h, const struct checkpoint *c, bool *has)
-{
-    struct hash root;
-    *has = false;
-    if (c->size > store_log_size(h->store))
-        return ERR_OK;
-    enum err e = merkle_root_at(store_merkle(h->store), c->size, store_tile,
-                                h->store, &root);
-    *has = e == ERR_OK && memcmp(root.b, c->root.b, HASH_BYTES) == 0;
-    return e;
-}
-
 /* What an earlier run reached, if it is of this log and policy. */
 static enum err read_kept(struct hub *h, uint64_t *size)
 {
@@ -138,7 +97,7 @@ static enum err read_kept(struct hub *h, uint64_t *size)
         return ERR_OK;
     }
     *size = c.size;
-    e = contains(h, &c, &has);
+    e = witness_contains(h, &c, &has);
     return e == ERR_OK && !has ? ERR_ROLLBACK : e;
 }
 
@@ -422,91 +381,12 @@ static void take_size(struct hub *h, size_t i, struct slice body,
     }
 }
 
-/* ---- the alarm ---- */
-
-/* In the form in which nodes keep theirs (sdk/link_fork.c). */
-static void evidence(const struct hub *h, struct slice theirs,
-                     const struct checkpoint *c, struct buf *b)
-{
-    char time[TIME_TEXT];
-    uint64_t size = store_log_size(h->store);
-    time_jst(h->now_ms, time);
-    buf_addf(b, "tsunagi-fork-evidence/1\nfound %s\nhow %s\nlog ", time,
-             c->size > size    ? "shrunk"
-             : c->size == size ? "same-size"
-                               : "no-proof");
-    checkpoint_vkey(h->config.origin, h->log_keys.pub.sign, b);
-    buf_adds(b, "\n---- seen before ----\n");
-    buf_add(b, theirs.p, theirs.n);
-    buf_adds(b, "---- received now ----\n");
-    buf_add(b, h->note.p, h->note.n);
-    buf_adds(b, "---- end ----\n");
-}
-
-static void keep_evidence(struct hub *h, struct slice theirs,
-                          const struct checkpoint *c)
-{
-    char path[PATH_MAX];
-    struct buf b = {0};
-    evidence(h, theirs, c, &b);
-    int n = snprintf(path, sizeof(path), "%s/fork-evidence-%" PRIu64 ".txt",
-                     h->config.state, h->now_ms);
-    if (b.failed || n >= (int)sizeof(path) ||
-        file_replace(path, buf_slice(&b), 0600) != ERR_OK)
-        log_error("witness: evidence not written");
-    buf_fini(&b);
-}
-
-static void alarm_leaf(struct hub *h, const char *node, struct slice theirs,
-                       enum err why)
-{
-    Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__WITNESS_ALARM);
-    uint8_t hash[32];
-    uint64_t index;
-    sha256(theirs, hash);
-    l.node = pb_text(node);
-    l.reason = pb_text(err_code(why));
-    l.has_detail_sha256 = 1;
-    l.detail_sha256 = (ProtobufCBinaryData){sizeof(hash), hash};
-    enum err e = turn_begin(h) ? store_leaf(h->store, &l, &index) : h->broken;
-    if (e != ERR_OK)
-        turn_broken(h, e);
-}
-
-static void alarm_raise(struct hub *h, const char *node, struct slice theirs,
-                        const struct checkpoint *c)
-{
-    h->alarm = c->size > store_log_size(h->store) ? ERR_ROLLBACK : ERR_LOG_FORK;
-    h->stop = true;
-    log_error("witness: the log's own key signed a head that this log does "
-              "not have; stopping code=%s witness=%s theirs=%" PRIu64
-              " ours=%" PRIu64,
-              err_code(h->alarm), node, c->size, store_log_size(h->store));
-    keep_evidence(h, theirs, c);
-    alarm_leaf(h, node, theirs, h->alarm);
-}
-
-/* A head that came with an answer: proof against this log, or nothing. */
-static void weigh(struct hub *h, const char *node, struct slice note)
-{
-    struct checkpoint c;
-    bool has;
-    if (checkpoint_open(note, h->config.origin, h->log_keys.pub.sign, &c) !=
-        ERR_OK)
-        return;
-    enum err e = contains(h, &c, &has);
-    if (e != ERR_OK)
-        turn_broken(h, e);
-    else if (!has)
-        alarm_raise(h, node, note, &c);
-}
-
 static void take_answer(struct hub *h, struct peer *from, size_t i,
                         const Pb__WitnessAnswer *a)
 {
     struct slice body = slice_str(a->body != NULL ? a->body : "");
     if (a->note != NULL)
-        weigh(h, from->node, slice_str(a->note));
+        witness_weigh(h, from->node, slice_str(a->note));
     if (h->alarm != ERR_OK || h->broken != ERR_OK)
         return;
     if (a->status == WITNESS_DONE)
@@ -531,93 +411,4 @@ void witness_answer(struct hub *h, struct peer *from, struct slice body)
     else
         intake_malformed(h, from, e);
     unpack_free(&m);
-}
-
-/* ---- what is said about it ---- */
-
-size_t witness_count(const struct hub *h)
-{
-    const struct witness *w = h->witness;
-    return w == NULL || quorum_none(w->quorum) ? 0 : w->round.n;
-}
-
-/* The node that holds this key; "": none here does. */
-static const char *node_of(const struct hub *h, size_t i)
-{
-    const struct vkey *key = quorum_witness(h->witness->quorum, i);
-    for (size_t k = 0; k < registry_node_count(h->registry); k++) {
-        const struct node *n = registry_node_at(h->registry, k);
-        if (n->state == NODE_ACTIVE &&
-            memcmp(key->key, n->pub.witness, KEY_BYTES) == 0)
-            return n->pub.node;
-    }
-    return "";
-}
-
-static void say_seat(const struct hub *h, size_t i, struct buf *j)
-{
-    static const char *const STATE[] = {"waiting", "asked", "signed",
-                                        "refused"};
-    const struct witness *w = h->witness;
-    const struct seat *s = &w->seat[i];
-    buf_adds(j, i > 0 ? ",{\"name\":" : "{\"name\":");
-    buf_add_json(j, quorum_witness_name(w->quorum, i));
-    ask_add_text(j, "node", node_of(h, i));
-    ask_add_text(j, "state", STATE[w->round.of[i].state]);
-    buf_addf(j,
-             ",\"open\":%s,\"connected\":%s,\"size\":%" PRIu64
-             ",\"refused\":%" PRIu64 ",\"lies\":%" PRIu64,
-             (w->open >> i & 1) != 0 ? "true" : "false",
-             net_connected(h->net, LANE_NORMAL, node_of(h, i)) ? "true"
-                                                               : "false",
-             s->size, s->refused, s->lies);
-    if (s->at_ms > 0)
-        ask_add_time(j, "signed", s->at_ms);
-    buf_adds(j, "}");
-}
-
-void witness_status(const struct hub *h, struct buf *j)
-{
-    const struct witness *w = h->witness;
-    if (w == NULL)
-        return;
-    buf_addf(j,
-             ",\"witness\":{\"cosigned\":%" PRIu64 ",\"asked\":%" PRIu64
-             ",\"open\":%d,\"signed\":%d,\"due\":%s,\"overdue\":%s,"
-             "\"vouched\":%s,\"normal_stopped\":%s,\"list\":[",
-             w->round.cosigned, w->round.size, __builtin_popcountll(w->open),
-             __builtin_popcountll(w->signed_set), w->due ? "true" : "false",
-             w->due && round_overdue(&w->round, h->boot_ms) ? "true" : "false",
-             w->round.vouched ? "true" : "false",
-             witness_stops_normal(h) ? "true" : "false");
-    for (size_t i = 0; i < w->round.n; i++)
-        say_seat(h, i, j);
-    buf_adds(j, "]}");
-}
-
-void witness_metrics(const struct hub *h, struct buf *t)
-{
-    const struct witness *w = h->witness;
-    uint64_t refused = 0, lies = 0;
-    buf_addf(t, "# TYPE tsunagi_witnesses gauge\ntsunagi_witnesses %zu\n",
-             witness_count(h));
-    if (w == NULL)
-        return;
-    for (size_t i = 0; i < w->round.n; i++) {
-        refused += w->seat[i].refused;
-        lies += w->seat[i].lies;
-    }
-    buf_addf(t,
-             "# TYPE tsunagi_witnesses_open gauge\n"
-             "tsunagi_witnesses_open %d\n"
-             "# TYPE tsunagi_log_cosigned gauge\n"
-             "tsunagi_log_cosigned %" PRIu64 "\n"
-             "# TYPE tsunagi_normal_stopped gauge\n"
-             "tsunagi_normal_stopped %d\n"
-             "# TYPE tsunagi_witness_refused_total counter\n"
-             "tsunagi_witness_refused_total %" PRIu64 "\n"
-             "# TYPE tsunagi_witness_lies_total counter\n"
-             "tsunagi_witness_lies_total %" PRIu64 "\n",
-             __builtin_popcountll(w->open), w->round.cosigned,
-             witness_stops_normal(h) ? 1 : 0, refused, lies);
 }
