@@ -398,10 +398,12 @@ static const struct {
     {"explain", ask_explain, PB__LEAF_KIND__READ},
     {"replay", ask_replay, PB__LEAF_KIND__READ},
     {"report", ask_report_control, 0}, /* leafs itself */
-    {"order-subject", ask_order_subject, PB__LEAF_KIND__ADMIN},
+    /* no leaf: its digest would be one of a token */
+    {"order-subject", ask_order_subject, 0},
     {"order-submit", ask_order_submit, 0}, /* leafs what it takes */
     {"order-list", ask_order_list, PB__LEAF_KIND__READ},
     {"erase-run", ask_erase_run, PB__LEAF_KIND__ADMIN},
+    {"erase-look", ask_erase_look, 0},
     {"erase-certificate", ask_erase_certificate, PB__LEAF_KIND__READ},
     {"reload", ask_reload, 0}, /* leaves what changed */
     {"backup", ask_backup, PB__LEAF_KIND__ADMIN},

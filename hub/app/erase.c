@@ -585,13 +585,15 @@ static enum err something_due(struct hub *h, bool urgent_only, bool *due)
     return e;
 }
 
-/* Its hour has come and this day's night has not begun. */
+/* Its hour has come, or went by while the hub was off, and this day's night has
+ * not begun. */
 static enum err is_time(struct hub *h, bool *yes)
 {
     struct buf b = {0};
     int32_t day = 0, today = japan_day(h->now_ms);
     uint64_t since = h->now_ms - japan_day_begins(today);
-    *yes = since / 3600000 == (uint64_t)h->config.erase_hour;
+    long long hour = h->config.erase_hour;
+    *yes = hour >= 0 && since / 3600000 >= (uint64_t)hour;
     enum err e = *yes ? store_value_get(h->store, NIGHT_DAY, &b) : ERR_OK;
     if (e == ERR_OK && b.n == sizeof(day))
         memcpy(&day, b.p, sizeof(day));
@@ -683,22 +685,27 @@ static const char *step_word(unsigned step)
     return WORD[step];
 }
 
-/* Begins the night now; or says what it is doing. */
+/* What the night is doing, and whether recalls are still to be written. */
+enum err ask_erase_look(struct hub *h, const Pb__Ask *a, struct buf *j)
+{
+    (void)a;
+    enum err e = h->night.read ? ERR_OK : read_night(h);
+    buf_addf(j,
+             "{\"schema\":\"tsunagi.erase-run/1\",\"step\":\"%s\","
+             "\"sweeping\":%s}",
+             step_word(h->night.step), h->swept ? "false" : "true");
+    return e;
+}
+
+/* Begins the night now. */
 enum err ask_erase_run(struct hub *h, const Pb__Ask *a, struct buf *j)
 {
     enum err e = h->night.read ? ERR_OK : read_night(h);
     if (e == ERR_OK && !h->clock_ok)
         e = ERR_POL_CLOCK;
-    if (e == ERR_OK && h->night.step == STEP_REST &&
-        ask_argument(a, "look")[0] == '\0')
+    if (e == ERR_OK && h->night.step == STEP_REST)
         e = begin_night(h, false, STEP_RETAIN);
-    if (e != ERR_OK)
-        return e;
-    buf_addf(j,
-             "{\"schema\":\"tsunagi.erase-run/1\",\"step\":\"%s\","
-             "\"sweeping\":%s}",
-             step_word(h->night.step), h->swept ? "false" : "true");
-    return ERR_OK;
+    return e != ERR_OK ? e : ask_erase_look(h, a, j);
 }
 
 enum err erase_status(struct hub *h, struct buf *j)

@@ -414,6 +414,8 @@ enum err ask_erased(struct hub *h, const struct node *who, const Pb__Ask *a,
                     struct buf *json) MUST_CHECK;
 enum err ask_erase_run(struct hub *h, const Pb__Ask *a,
                        struct buf *json) MUST_CHECK;
+enum err ask_erase_look(struct hub *h, const Pb__Ask *a,
+                        struct buf *json) MUST_CHECK;
 enum err ask_erase_certificate(struct hub *h, const Pb__Ask *a,
                                struct buf *json) MUST_CHECK;
 /* Appends "erasing" and "erasures_unanswered" for the status. */

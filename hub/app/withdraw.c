@@ -316,7 +316,7 @@ static enum err tell(struct slice_of_work *s, const struct agency *to,
                       .person = s->w.person,
                       .cites = s->w.cites};
     enum err e = known_load(s->h, s->w.person, (struct id){{0}}, &k);
-    if (e == ERR_OK)
+    if (e == ERR_OK && !k.about.erased) /* no agency gets a name for it anew */
         e = issue_event(s->h, &i, &k);
     known_fini(&k);
     return e;

@@ -22,10 +22,9 @@ static bool resting(const json_t *j)
 /* Looks until the hub rests, or the time is over. */
 static int await(struct ctl *c, bool sweep, json_t **j)
 {
-    struct node_arg look = {"look", "1"};
     uint64_t until = clock_boot_ms() + (uint64_t)c->timeout_ms;
     for (;;) {
-        int code = ask(c, "erase-run", &look, 1, j);
+        int code = ask(c, "erase-look", NULL, 0, j);
         if (code != EXIT_DONE || clock_boot_ms() > until)
             return code;
         if (resting(*j) &&

@@ -19,7 +19,8 @@
  *   sweep, sweep_tell     none is left: an erasure waits for its own
  *   glass                 stays for the oversight of staff; its person goes
  *   parked                closed, its bytes emptied
- *   taken_order           stays for its certificate; its person goes
+ *   taken_order           an erasure stays for its certificate, its person goes;
+ *                         others are deleted (a delay names leaves)
  *   order_subject         deleted
  *   erase_key             deleted when the night is over
  *   erase_leaf, erase_holder  stay for the certificate; sealed orders are for
