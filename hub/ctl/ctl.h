@@ -29,9 +29,9 @@ struct consent_options {
 
 /* What the options of a call came to. Strings are borrowed from argv. */
 struct ctl {
-    bool json, ja, stream, follow, all, yes, preview, on, off, tsv, urgent;
+    bool json, ja, stream, follow, all, yes, preview, on, off, tsv, newest, urgent;
     const char *dir, *config, *node, *agency, *out, *exec, *person, *ref,
-        *purpose, *vkey, *older, *roles, *case_key, *to, *key, *origin,
+        *purpose, *vkey, *older, *policy, *roles, *case_key, *to, *key, *origin,
         *not_before, *day, *actor, *token, *reason, *step_up, *what, *order, *persons,
         *asked_on, *asked_by, *leaves, *basis, *new_origin;
     struct consent_options consent;
