@@ -166,6 +166,8 @@ enum err link_take_cosigned(struct link *k, const Pb__Deliveries *d,
 enum err link_quorum_send(struct link *k, uint64_t now) MUST_CHECK;
 /* May the normal lane take no more? The urgent lane always may. */
 bool link_stopped(struct link *k, uint64_t now);
+/* What the normal lane turned away may come again. */
+void link_offer_again(struct link *k);
 enum link_quorum link_quorum_state(const struct link *k, uint64_t now);
 void link_quorum_forget(struct link *k);
 #endif

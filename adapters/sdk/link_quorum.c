@@ -2,9 +2,9 @@
  *
  * A delivery is taken under the hub's signed head at once. Within two minutes a
  * head that covers it must be shown with the cosignatures of the configured
- * quorum; after a quarter of that time the node asks for it. When none comes the normal lane
- * takes no more until one does. The urgent lane never stops for that, and no
- * time runs while every witness is closed.
+ * quorum; after a quarter of that time the node asks for it. When none comes
+ * the normal lane takes no more until one does. The urgent lane never stops for
+ * that, and no time runs while every witness is closed.
  *
  * A note with a quorum must itself be of the one history: beside deliveries it
  * comes with a proof, one that was asked for is joined by a proof asked for. */
@@ -90,8 +90,15 @@ bool link_stopped(struct link *k, uint64_t now)
 
 /* ---- a note with a quorum ---- */
 
-/* Up to here all is cosigned. What was turned away comes again when the lane
- * connects anew. */
+/* The hub offers what was turned away when the lane connects anew. */
+void link_offer_again(struct link *k)
+{
+    if (k->covering.dropped)
+        k->lane[LANE_NORMAL].heard_ms = 0;
+    k->covering.dropped = false;
+}
+
+/* Up to here all is cosigned. */
 static enum err covered(struct link *k, const struct head *h)
 {
     struct covering *c = &k->covering;
@@ -103,9 +110,7 @@ static enum err covered(struct link *k, const struct head *h)
         done++;
     c->marks -= done;
     memmove(&c->mark[0], &c->mark[done], c->marks * sizeof(c->mark[0]));
-    if (c->dropped)
-        k->lane[LANE_NORMAL].heard_ms = 0;
-    c->dropped = false;
+    link_offer_again(k);
     return spool_set_head(k->c.spool, SPOOL_HEAD_QUORUM, &h->at,
                           buf_slice(&h->note));
 }
@@ -245,7 +250,8 @@ enum err link_quorum_send(struct link *k, uint64_t now)
     char what[] = "cosigned";
     Pb__Ask ask = PB__ASK__INIT;
     if (!demanded(k) || k->forked || c->asking || now < c->due_ms ||
-        !k->lane[LANE_NORMAL].up || !older_than(k, k->c.quorum_ms / ASK_AFTER, now))
+        !k->lane[LANE_NORMAL].up ||
+        !older_than(k, k->c.quorum_ms / ASK_AFTER, now))
         return ERR_OK;
     c->due_ms = now + k->c.quorum_ms / ASK_AGAIN;
     ask.what = what;

@@ -298,6 +298,8 @@ static enum err join_done(struct link *k, uint64_t now)
     struct cosigning *c = &k->cosigning;
     enum err e = ERR_OK;
     history_joined(&k->history, &k->joining.join);
+    if (k->joining.failing_ms != 0)
+        link_offer_again(k);
     k->joining.failing_ms = 0;
     k->joining.due_ms = now + JOIN_MS;
     drop_join(k);
