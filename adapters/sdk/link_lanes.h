@@ -49,6 +49,7 @@ struct cosigning {
 struct joining {
     struct join join;
     bool open, asking;
+    bool asked;                  /* this join needed a proof */
     uint64_t due_ms, failing_ms; /* boot clock; failing 0: it is not */
 };
 /* Deliveries up to this size came at this time and wait for a quorum. */

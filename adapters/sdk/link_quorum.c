@@ -271,7 +271,8 @@ enum err link_quorum_remember(struct link *k, uint64_t now)
         return e;
     if (e == ERR_OK && strcmp(c.origin, k->c.origin) == 0)
         k->covering.size = c.size;
-    link_quorum_due(k, link_seen(k).size, now);
+    for (size_t i = 0; i < LANES; i++)
+        link_quorum_due(k, k->history.tip[i].at.size, now);
     return ERR_OK;
 }
 

@@ -109,7 +109,7 @@ static void drop_cosigning(struct link *k)
 static void drop_join(struct link *k)
 {
     join_fini(&k->joining.join);
-    k->joining.open = false;
+    k->joining.open = k->joining.asked = false;
 }
 
 void link_witness_forget(struct link *k)
@@ -265,8 +265,9 @@ enum err link_read_proof(enum err e, const Pb__Answer *a,
 /* A head below the new one is asked for again when the hub comes back. */
 static enum err join_failed(struct link *k, enum err why, uint64_t now)
 {
-    log_warn("link: the hub does not join the heads it showed code=%s",
-             err_code(why));
+    if (why != ERR_UNREACHABLE)
+        log_warn("link: the hub does not join the heads it showed code=%s",
+                 err_code(why));
     if (k->joining.failing_ms == 0)
         k->joining.failing_ms = now;
     k->joining.due_ms = now + k->c.quorum_ms / JOIN_AGAIN;
@@ -301,7 +302,7 @@ static enum err join_done(struct link *k, uint64_t now)
     if (k->joining.failing_ms != 0)
         link_offer_again(k);
     k->joining.failing_ms = 0;
-    k->joining.due_ms = now + JOIN_MS;
+    k->joining.due_ms = k->joining.asked ? now + JOIN_MS : now;
     drop_join(k);
     if (c->open)
         e = cosign(k, c->lane, c->old_size, &c->head);
@@ -317,7 +318,9 @@ static enum err join_go_on(struct link *k, uint64_t now)
     if (!join_next(&k->joining.join, &from, &to))
         return join_done(k, now);
     enum err e = link_ask_proof(k, from, to, proof_came);
-    k->joining.asking = e == ERR_OK;
+    k->joining.asking = k->joining.asked = e == ERR_OK;
+    if (e == ERR_BUSY) /* of us: other questions come first */
+        return ERR_OK;
     return e == ERR_NOMEM || e == ERR_OK ? e : join_failed(k, e, now);
 }
 

@@ -21,8 +21,10 @@
 #include "proto/wire/json.h"
 #include "proto/wire/unpack.h"
 #include <assert.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RETRY_MS 5000
 #define LEASE_WAIT_MS 3000
@@ -91,19 +93,29 @@ static enum err load_policy(struct tsunagi_host *h, FILE *complaints,
     return e;
 }
 
-/* Where the witness remembers, and whose cosignatures are demanded. */
-static enum err load_witnesses(struct tsunagi_host *h, FILE *complaints)
+/* The file is replaced whole, so its folder must be writable. That is said
+ * now, not at the first head to cosign. */
+static enum err find_state(struct tsunagi_host *h, FILE *complaints)
 {
-    struct buf why = {0};
-    enum err e = ERR_OK;
     h->state = NULL;
     if (h->conf.witness_state != NULL)
         h->state = strdup(h->conf.witness_state);
     else if (asprintf(&h->state, "%s.witness", h->conf.key_file) < 0)
         h->state = NULL;
-    if (h->state == NULL)
+    char *folder = h->state != NULL ? strdup(h->state) : NULL;
+    if (folder == NULL)
         return ERR_NOMEM;
-    if (h->conf.witnesses != NULL)
+    bool ok = access(dirname(folder), W_OK) == 0;
+    free(folder);
+    return ok ? ERR_OK : complain(complaints, "witness.state", ERR_IO);
+}
+
+/* Where the witness remembers, and whose cosignatures are demanded. */
+static enum err load_witnesses(struct tsunagi_host *h, FILE *complaints)
+{
+    struct buf why = {0};
+    enum err e = find_state(h, complaints);
+    if (e == ERR_OK && h->conf.witnesses != NULL)
         e = load_policy(h, complaints, &why);
     if (e == ERR_OK && h->quorum != NULL && h->conf.witness_hours != NULL)
         e = load_hours(h, complaints, &why);
