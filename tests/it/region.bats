@@ -223,6 +223,46 @@ PY
     rm -rf "$out"
 }
 
+@test "an erasure: two people sign, then nobody is left to name; the certificate says what is not gone" {
+    tsunagi consent give - --dir "$D" --node p1 <<<"$(consent it-gone)"
+    read -r agency token < <(tsunagi person token --dir "$D" --node p1 --person it-gone)
+    [ "$agency" = WO-4931000014 ]
+    run tsunagi order make erase --dir "$D" --agency "$agency" --token "$token"
+    [ "$status" -eq 2 ]
+    [[ "$output" == *PERSON_ASKED* ]]
+    run tsunagi order make erase --dir "$D" --agency "$agency" \
+        --token "${token//[0-9]/f}" --reason PERSON_ASKED
+    [ "$status" -eq 6 ]
+    tsunagi order make erase --dir "$D" --agency "$agency" --token "$token" \
+        --reason PERSON_ASKED --asked-on 2026-11-10 --out "$D/e.order"
+    ! grep -q "it-gone\|$token" "$D/e.order"
+    tsunagi order sign "$D/e.order" --key "$D/approver-a.key"
+    run tsunagi order submit "$D/e.order" --dir "$D"
+    [ "$status" -eq 5 ]
+    [[ "$output" == *"1 of 2 people"* ]]
+    tsunagi order sign "$D/e.order" --key "$D/approver-b.key"
+    order=$(tsunagi order submit "$D/e.order" --dir "$D" --json |
+        sed 's/.*"order":"\([0-9a-f]*\)".*/\1/')
+    run tsunagi order submit "$D/e.order" --dir "$D"
+    [ "$status" -eq 7 ]
+    run tsunagi order make hold --dir "$D" --agency "$agency" --token "$token" \
+        --reason LAW --until 2099-01-01
+    [ "$status" -eq 6 ]
+    tsunagi erase run --dir "$D"
+    run tsunagi erase certificate "$order" --dir "$D" --out "$D/certificate"
+    [ "$status" -eq 0 ] || [ "$status" -eq 8 ] # 8: a node has not answered yet
+    grep -q "承認した人: 架空 次郎" "$D/certificate/certificate.txt"
+    grep -q "だれにも証明できません" "$D/certificate/certificate.txt"
+    grep -q "$order" "$D/certificate/certificate.html"
+    ! grep -rq "it-gone\|$token" "$D/certificate"
+    run tsunagi order list --dir "$D"
+    [[ "$output" == *"$order"*over* ]]
+    run tsunagi erase certificate "${order//[0-9]/f}" --dir "$D"
+    [ "$status" -eq 6 ]
+    tsunagi audit export "$D/log-erased" --dir "$D" >/dev/null
+    tsunagi audit verify "$D/log-erased"
+}
+
 @test "a revoked node is cut off within two seconds" {
     tsunagi node revoke s3 --dir "$D"
     sleep 2
