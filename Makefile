@@ -210,4 +210,4 @@ clean:
 
 DEPS := $(BASE_O) $(WIRE_O) $(JSON_O) $(CORE_O) $(STORE_O) $(NET_O) $(APP_O) \
         $(CTL_O) $(SDK_O) $(CONNECT_O) $(call obj,$(wildcard adapters/*/*.c hub/*/main.c $(UNIT_C)))
--include $(DEPS:.o=.d)
+-include $(DEPS:.o=.d) $(wildcard $B/tests/*/*.d)

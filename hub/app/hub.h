@@ -108,6 +108,10 @@ enum err hub_open(struct hub *h, struct buf *why) MUST_CHECK;
 /* Instead of hub_open: opens the store, starts a new epoch and does no more. */
 enum err hub_new_epoch(struct hub *h, const char *order,
                        struct buf *why) MUST_CHECK;
+/* Instead of hub_open: looks whether a copy of the store (FOLDER/hub.db) is
+ * whole, without any key of payload, and tells on stdout. */
+enum err copy_check(struct hub *h, const char *folder,
+                    struct buf *why) MUST_CHECK;
 void hub_close(struct hub *h);
 /* One turn: receive, decide, commit, answer. Waits up to wait_ms. */
 void hub_turn(struct hub *h, int wait_ms);

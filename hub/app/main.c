@@ -71,6 +71,9 @@ static void usage(FILE *out)
           "       tsunagid --help | --version\n"
           "  -c FILE    configuration (/etc/tsunagi/hub.conf)\n"
           "  --check    read the configuration, say what is wrong, and exit\n"
+          "  --check-copy FOLDER  look whether a copy of the store is whole, "
+          "without\n"
+          "             any key of payload, and exit\n"
           "  --older-keyring  start once with a keyring older than the store; "
           "what\n"
           "             was sealed under newer keys is lost\n"
@@ -147,26 +150,39 @@ static int refused(struct hub *h, enum err e, struct buf *why)
 }
 
 /* order: NULL, or a new epoch is all there is to do. */
-static int start(const char *path, bool check, bool older_keyring,
-                 const char *order)
+/* What the command line asked for. */
+struct wanted {
+    const char *path, *order, *copy;
+    bool check, older_keyring;
+};
+
+static enum err open_as_wanted(struct hub *h, const struct wanted *w,
+                               struct buf *why)
+{
+    h->older_keyring = w->older_keyring;
+    if (w->copy != NULL)
+        return copy_check(h, w->copy, why);
+    return w->order != NULL ? hub_new_epoch(h, w->order, why)
+                            : hub_open(h, why);
+}
+
+static int start(const struct wanted *w)
 {
     static struct hub hub; /* large; one for the life of the process */
     struct buf why = {0};
-    hub.older_keyring = older_keyring;
-    if (conf_load(path, HUB_CONFIG, &hub.config, stderr) != ERR_OK)
+    if (conf_load(w->path, HUB_CONFIG, &hub.config, stderr) != ERR_OK)
         return EXIT_CONFIG;
-    if (check) {
-        fprintf(stderr, "%s: ok\n", path);
+    if (w->check) {
+        fprintf(stderr, "%s: ok\n", w->path);
         conf_fini(HUB_CONFIG, &hub.config);
         return 0;
     }
-    enum err e =
-        order != NULL ? hub_new_epoch(&hub, order, &why) : hub_open(&hub, &why);
+    enum err e = open_as_wanted(&hub, w, &why);
     if (e != ERR_OK)
         return refused(&hub, e, &why);
     buf_fini(&why);
     int code = 0;
-    if (order != NULL)
+    if (w->order != NULL || w->copy != NULL)
         hub_close(&hub);
     else
         code = run(&hub);
@@ -178,24 +194,26 @@ int main(int argc, char **argv)
 {
     static const struct option LONG[] = {
         {"check", no_argument, NULL, 'k'},
+        {"check-copy", required_argument, NULL, 'y'},
         {"config", required_argument, NULL, 'c'},
         {"help", no_argument, NULL, 'h'},
         {"new-epoch", required_argument, NULL, 'e'},
         {"older-keyring", no_argument, NULL, 'o'},
         {"version", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0}};
-    const char *path = "/etc/tsunagi/hub.conf", *order = NULL;
-    bool check = false, older_keyring = false;
+    struct wanted w = {.path = "/etc/tsunagi/hub.conf"};
     int o;
     while ((o = getopt_long(argc, argv, "c:", LONG, NULL)) != -1) {
         if (o == 'c') {
-            path = optarg;
+            w.path = optarg;
         } else if (o == 'k') {
-            check = true;
+            w.check = true;
         } else if (o == 'e') {
-            order = optarg;
+            w.order = optarg;
         } else if (o == 'o') {
-            older_keyring = true;
+            w.older_keyring = true;
+        } else if (o == 'y') {
+            w.copy = optarg;
         } else if (o == 'h') {
             usage(stdout);
             return 0;
@@ -213,5 +231,5 @@ int main(int argc, char **argv)
     }
     log_open("tsunagid", LOG_NOTE);
     catch_signals();
-    return start(path, check, older_keyring, order);
+    return start(&w);
 }

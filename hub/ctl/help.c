@@ -98,6 +98,8 @@ static const struct {
     {"stream", "", "標準入力の一行一件を送る",
      "one JSON event a line on stdin"},
     {"follow", "", "届くたびに続ける", "go on as more arrives"},
+    {"what", "KIND", "data(保管庫)、keyring(包んだ鍵)、all",
+     "data (the store), keyring (wrapped keys) or all"},
     {"all", "", "済んだものも/すべて", "also what is done; everything"},
     {"yes", "", "確かめずに進める", "do not ask"},
     {"man", "", "manページを出す", "print the man page"},

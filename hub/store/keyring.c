@@ -148,6 +148,8 @@ static enum err find(struct store *s, struct id person, uint64_t quarter,
                      const uint8_t **key)
 {
     bool hit;
+    if (s->keys == NULL)
+        return ERR_NOT_FOUND; /* the log alone is open */
     struct slot *t = slot_for(s->keys, person, quarter, &hit);
     *key = t->key;
     return hit ? ERR_OK : load_key(s, t);

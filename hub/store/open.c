@@ -380,6 +380,8 @@ static enum err load_counts(struct store *s, struct buf *why)
 static enum err check_places(const struct store_config *c, struct buf *why)
 {
     enum err e = check_folder(c->dir, why);
+    if (c->keyring_dir == NULL)
+        return e;
     if (e == ERR_OK)
         e = check_outside(c->dir, c->anchor_path, why);
     if (e == ERR_OK)
@@ -423,6 +425,8 @@ static enum err check_keyring(struct store *s, const char *dir, struct buf *why)
 static enum err open_keyring_db(struct store *s, const struct store_config *c,
                                 struct buf *why)
 {
+    if (c->keyring_dir == NULL)
+        return ERR_OK;
     enum err e = check_keyring(s, c->keyring_dir, why);
     if (e == ERR_OK)
         e = open_file(c->keyring_dir, &KEYRING_DB, &s->ring_db, &s->ring_pages,
@@ -449,7 +453,7 @@ enum err store_open(const struct store_config *c, struct store **out,
         e = open_hub_db(s, c, why);
     if (e == ERR_OK)
         e = open_keyring_db(s, c, why);
-    if (e == ERR_OK)
+    if (e == ERR_OK && c->keyring_dir != NULL)
         e = anchor_open(&s->anchor, c->anchor_path, why);
     if (e == ERR_OK)
         e = log_load(s, c->accept_rollback, why);

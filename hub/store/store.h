@@ -23,9 +23,12 @@ enum lane { LANE_URGENT, LANE_NORMAL, LANE_COUNT };
 struct store; /* opaque; one owner, one thread */
 
 struct store_config {
-    const char *dir;           /* hub.db lives here */
-    const char *anchor_path;   /* outside dir */
-    const char *keyring_dir;   /* keyring.db lives here; outside dir */
+    const char *dir;         /* hub.db lives here */
+    const char *anchor_path; /* outside dir */
+    /* keyring.db lives here; outside dir. NULL, for a look at a copy: only the
+     * log is opened, content reads as erased and nothing can be written; the
+     * other paths are then not looked at. */
+    const char *keyring_dir;
     const char *kek_dir;       /* key-encryption keys; outside both */
     bool accept_older_keyring; /* else refused; some payload is lost then */
     bool accept_rollback;      /* see store_anchor_renew */
