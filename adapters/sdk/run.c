@@ -93,16 +93,21 @@ static enum err load_policy(struct tsunagi_host *h, FILE *complaints,
     return e;
 }
 
-/* The file is replaced whole, so its folder must be writable. That is said
- * now, not at the first head to cosign. */
-static enum err find_state(struct tsunagi_host *h, FILE *complaints)
+static enum err find_state(struct tsunagi_host *h)
 {
     h->state = NULL;
     if (h->conf.witness_state != NULL)
         h->state = strdup(h->conf.witness_state);
     else if (asprintf(&h->state, "%s.witness", h->conf.key_file) < 0)
         h->state = NULL;
-    char *folder = h->state != NULL ? strdup(h->state) : NULL;
+    return h->state != NULL ? ERR_OK : ERR_NOMEM;
+}
+
+/* The file is replaced whole, so its folder must be writable. That is said at
+ * the start, not at the first head to cosign. */
+static enum err check_state(const struct tsunagi_host *h, FILE *complaints)
+{
+    char *folder = strdup(h->state);
     if (folder == NULL)
         return ERR_NOMEM;
     bool ok = access(dirname(folder), W_OK) == 0;
@@ -114,7 +119,7 @@ static enum err find_state(struct tsunagi_host *h, FILE *complaints)
 static enum err load_witnesses(struct tsunagi_host *h, FILE *complaints)
 {
     struct buf why = {0};
-    enum err e = find_state(h, complaints);
+    enum err e = find_state(h);
     if (e == ERR_OK && h->conf.witnesses != NULL)
         e = load_policy(h, complaints, &why);
     if (e == ERR_OK && h->quorum != NULL && h->conf.witness_hours != NULL)
@@ -172,8 +177,10 @@ static enum err open_host(struct tsunagi_host *h, const char *path,
     h->started_wall = clock_wall_ms();
     h->prune_ms = h->started_boot + PRUNE_MS;
     h->hand_over = true;
-    return mode == NODE_ONLINE ? complain(complaints, "hub", connect_hub(h))
-                               : ERR_OK;
+    if (mode == NODE_OFFLINE)
+        return ERR_OK;
+    e = check_state(h, complaints);
+    return e == ERR_OK ? complain(complaints, "hub", connect_hub(h)) : e;
 }
 
 enum err node_open(const char *config_path, enum node_mode mode,
