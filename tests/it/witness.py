@@ -163,7 +163,7 @@ class Town(Region):
 
 @contextlib.contextmanager
 def town(nodes):
-    folder = tempfile.mkdtemp(prefix="tsunagi-it-")
+    folder = tempfile.mkdtemp(prefix="tsunagi-witness-")
     t = Town(os.path.join(folder, "r"), nodes)
     try:
         t.make()
