@@ -158,7 +158,7 @@ static void the_old_head_is_inside(struct region *r, const struct lost *l)
     assert_memory_equal(root.b, old.root.b, HASH_BYTES);
 }
 
-static void a_restored_log_goes_on_under_a_new_name(void **state) /* I-15 */
+static void a_restored_log_goes_on_under_a_new_name(void **state) /* W-175 */
 {
     struct region *r = *state;
     struct lost l = {0};

@@ -102,18 +102,19 @@ static void strike_frontier(struct trial *t)
     flip_bit(t, s->frontier[k].b, HASH_BYTES);
 }
 
+/* Any hash or fold of an open tile that is written already. */
 static void strike_tree(struct trial *t)
 {
     struct merkle *m = &t->store->tree;
-    size_t used = m->size % TILE_WIDTH, i = 0;
-    /* any hash or fold of the open tile that is written already */
+    unsigned level = m->size >= TILE_WIDTH && dice(t, 3) == 0;
+    size_t used = (m->size >> 8 * level) % TILE_WIDTH, i = 0;
     for (unsigned bits = 0; bits < 9 && used > 0; bits++, used /= 2)
         if (dice(t, 3) == 0 || used == 1) {
             size_t row = 2 * TILE_WIDTH - ((size_t)2 * TILE_WIDTH >> bits);
             i = row + dice(t, used);
             break;
         }
-    flip_bit(t, m->open[0][i].b, HASH_BYTES);
+    flip_bit(t, m->open[level][i].b, HASH_BYTES);
 }
 
 /* Where in the page cache the leaf packed last lies. */
@@ -284,7 +285,7 @@ static void run_trial(struct trial *t, struct place *p, size_t i)
     for (uint64_t n = dice(t, TURNS_BEFORE) + 1; n > 0 && up; n--)
         up = take_turn(t, few(t), false);
     if (dice(t, 4) == 0) /* near the end of a tile, where it is kept */
-        up = take_turn(t, TILE_WIDTH - 12 - t->n, false);
+        up = take_turn(t, (1 + dice(t, 3)) * TILE_WIDTH - 12 - t->n, false);
     assert_true(up);
     up = take_turn(t, few(t), true);
     for (int n = 0; n < TURNS_AFTER && up; n++)
