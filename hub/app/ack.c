@@ -67,7 +67,7 @@ static enum err check_ack(struct hub *h, const struct node *node,
     return e;
 }
 
-static const char *recall_word(Pb__RecallOutcome o)
+const char *recall_word(Pb__RecallOutcome o)
 {
     return o == PB__RECALL_OUTCOME__RECALL_DELETED       ? "DELETED"
            : o == PB__RECALL_OUTCOME__RECALL_HANDED_OVER ? "HANDED_OVER"

@@ -146,7 +146,7 @@ static enum err ask_status(struct hub *h, const Pb__Ask *a, struct buf *j)
     if (e == ERR_OK)
         e = add_withdrawals(h, j);
     if (e == ERR_OK)
-        e = erase_status(h, j);
+        e = night_status(h, j);
     buf_adds(j, "}");
     return e;
 }

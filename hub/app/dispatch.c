@@ -97,14 +97,14 @@ void hub_turn(struct hub *h, int wait_ms)
     zmq_poll(items, NET_ITEMS, wait_ms);
     read_clocks(h);
     net_serve_zap(h->net);
-    erase_apart(h);     /* wants no transaction open, */
+    night_apart(h);     /* wants no transaction open, */
     receive_control(h); /* and a backup does not either */
     int urgent = receive(h, LANE_URGENT, TURN_EVENTS);
     receive(h, LANE_NORMAL, urgent > 0 ? TURN_BESIDE_URGENT : TURN_NORMAL);
     deadline_run(h);
     sweep_run(h, urgent > 0);
     if (urgent == 0)
-        erase_run(h);
+        night_run(h);
     if (h->pump && h->alarm == ERR_OK)
         release_pump(h);
     if (turn_commit(h))

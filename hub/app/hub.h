@@ -51,7 +51,7 @@ struct hub_counters {
     uint64_t malformed, stray_acks, turns;
 };
 
-/* Where the night's erasing has got to (erase.c); kept in the store. */
+/* Where the night's erasing has got to (night.c); kept in the store. */
 struct night {
     unsigned step;    /* 0: resting */
     int64_t at;       /* row it has got to */
@@ -340,6 +340,8 @@ void outgoing_fini(struct outgoing *o);
 void deliver(struct hub *h);
 /* A node's word on what it was sent, or on what was called back. */
 void ack_take(struct hub *h, struct peer *p, struct slice body);
+/* How the log names an answer to a recall or to an erasure. */
+const char *recall_word(Pb__RecallOutcome o);
 
 /* ---- witness.c: who cosigns the log's heads ---- */
 /* Reads the policy and the hours that the configuration names, and what the
@@ -407,7 +409,7 @@ enum err ask_order_submit(struct hub *h, const Pb__Ask *a,
 enum err ask_order_list(struct hub *h, const Pb__Ask *a,
                         struct buf *json) MUST_CHECK;
 
-/* ---- erase.c: a person's end, at every holder and here ---- */
+/* ---- erase.c: a person's end, at every holder ---- */
 /* Takes an order of erasure: leafed already, in the turn's transaction. */
 enum err erase_take(struct hub *h, struct id order, struct id person,
                     uint64_t leaf) MUST_CHECK;
@@ -416,21 +418,26 @@ enum err erase_owed(struct hub *h, const struct node *who,
                     struct buf *json) MUST_CHECK;
 enum err ask_erased(struct hub *h, const struct node *who, const Pb__Ask *a,
                     struct buf *json) MUST_CHECK;
+
+/* ---- night.c: what is destroyed here ---- */
+/* A slice of the night's work: with no transaction open, at the start of a
+ * turn; and inside the turn's. */
+void night_apart(struct hub *h);
+void night_run(struct hub *h);
 enum err ask_erase_run(struct hub *h, const Pb__Ask *a,
                        struct buf *json) MUST_CHECK;
 enum err ask_erase_look(struct hub *h, const Pb__Ask *a,
                         struct buf *json) MUST_CHECK;
-enum err ask_erase_certificate(struct hub *h, const Pb__Ask *a,
-                               struct buf *json) MUST_CHECK;
 /* Appends "erasing" and "erasures_unanswered" for the status. */
-enum err erase_status(struct hub *h, struct buf *json) MUST_CHECK;
+enum err night_status(struct hub *h, struct buf *json) MUST_CHECK;
+
 /* retain.c: a slice of retention, in the turn's transaction, until *done. */
 enum err retain_slice(struct hub *h, bool *done) MUST_CHECK;
 void retain_forget(struct hub *h);
-/* A slice of the night's work: with no transaction open, at the start of a
- * turn; and inside the turn's. */
-void erase_apart(struct hub *h);
-void erase_run(struct hub *h);
+
+/* ---- certificate.c ---- */
+enum err ask_erase_certificate(struct hub *h, const Pb__Ask *a,
+                               struct buf *json) MUST_CHECK;
 
 /* ---- read.c: what nodes ask about what they hold ---- */
 enum err ask_lease(struct hub *h, const struct node *who, const Pb__Ask *a,

@@ -187,7 +187,7 @@ static void begin_keys(struct world *w, const struct somebody *p)
             ok(store_erase_key_begun(w->s, k[i].id, 5));
 }
 
-/* The night, as app/erase.c walks it. */
+/* The night, as app/night.c walks it. */
 static void erase(struct world *w, const struct somebody *p)
 {
     const struct key_name every = {p->person, KEY_EVERY};
