@@ -19,6 +19,7 @@
 #include "hub/app/hub.h"
 #include "proto/base/date.h"
 #include "proto/base/log.h"
+#include "proto/wire/unpack.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
