@@ -38,6 +38,12 @@ $B/bin/tsunagi-powercut: tests/fault/powercut.c tests/fault/disk.c tests/fault/d
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra -Werror -o $@ $(filter %.c,$^)
 
+# evidence of a fork, checked with Go's own code for such logs
+GO := GO111MODULE=off GOFLAGS= GOPATH=/usr/share/gocode GOCACHE=$(abspath $B/go) go
+$B/verify/fork: tests/verify/fork.go
+	@mkdir -p $(@D)
+	$(GO) build -o $@ $<
+
 # a hub with one function replaced, to be refused by the nodes
 UNLEAFED := $B/fault/tsunagid-unleafed
 $(UNLEAFED): $B/tests/fault/unleafed.o $B/hub/app/main.o $(call libs,$(L_app))
@@ -60,7 +66,7 @@ unit-valgrind: $(UNIT)
 	@echo 'unit tests under valgrind'
 	@TSUNAGI_VALGRIND=1 $(RUN) -w '$(VALGRIND)' $(filter-out $(VALGRIND_SKIP),$(UNIT))
 
-it: all $(TOOLS) $(UNLEAFED)
+it: all $(TOOLS) $(UNLEAFED) $B/verify/fork
 	@echo 'integration tests'
 	@sh tests/check_man.sh $B/bin
 	@PATH=$(abspath $B/bin):$$PATH $(RUN) -j 1 $(SCRIPTS) $(BATS)
