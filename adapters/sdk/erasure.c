@@ -19,23 +19,22 @@ struct tsunagi_erasure {
 
 /* ---- what a module may ask ---- */
 
-static bool say(enum err e, bool meant)
-{
-    return e == ERR_OK && meant;
-}
-
+/* A row that cannot be read stops the spool itself right after. */
 bool tsunagi_erases_event(const struct tsunagi_erasure *e, const char *event_id)
 {
     struct id id;
     bool meant = false;
-    return id_parse(event_id, &id) == ERR_OK &&
-           say(spool_meant_event(e->host->spool, e->f, id, &meant), meant);
+    if (id_parse(event_id, &id) != ERR_OK)
+        return false;
+    enum err read = spool_meant_event(e->host->spool, e->f, id, &meant);
+    return read == ERR_OK && meant;
 }
 
 bool tsunagi_erases_source(const struct tsunagi_erasure *e, const char *source)
 {
     bool meant = false;
-    return say(spool_meant_source(e->host->spool, e->f, source, &meant), meant);
+    enum err read = spool_meant_source(e->host->spool, e->f, source, &meant);
+    return read == ERR_OK && meant;
 }
 
 bool tsunagi_erases_delivery(const struct tsunagi_erasure *e,
@@ -43,8 +42,10 @@ bool tsunagi_erases_delivery(const struct tsunagi_erasure *e,
 {
     struct id id;
     bool meant = false;
-    return id_parse(delivery_id, &id) == ERR_OK &&
-           say(spool_meant_delivery(e->host->spool, e->f, id, &meant), meant);
+    if (id_parse(delivery_id, &id) != ERR_OK)
+        return false;
+    enum err read = spool_meant_delivery(e->host->spool, e->f, id, &meant);
+    return read == ERR_OK && meant;
 }
 
 /* ---- one order ---- */

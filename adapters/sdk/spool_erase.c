@@ -69,11 +69,14 @@ static bool out_meant(const struct spool_forget *f, const struct spool_out *o)
                          : of_their_case(f, buf_slice(&o->event));
 }
 
+/* What was called back and has no token can be told from nothing else. */
 static bool in_meant(const struct spool_forget *f, const struct spool_in *d)
 {
     if (d->released_ms > f->before_ms)
         return false;
-    return d->erased || person_at(f, d->has_person, d->person) < f->tokens ||
+    if (d->erased && !d->has_person && !d->has_case)
+        return d->delivery.n > 0;
+    return person_at(f, d->has_person, d->person) < f->tokens ||
            (d->has_case && token_at(f, d->case_token) < f->tokens);
 }
 

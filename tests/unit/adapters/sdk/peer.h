@@ -24,6 +24,7 @@ struct peer {
     size_t leases;              /* questions for a lease, answered so */
     uint64_t lease_after, lease_span_ms;
     char recalls[160]; /* JSON list */
+    char erase[2048];  /* likewise */
     bool more, no_lease;
     size_t asks;      /* other questions: kept for the test to answer */
     struct buf asked; /* the last one, packed Ask */
@@ -140,7 +141,7 @@ static inline void answer_json(struct peer *p, const char *code,
 
 static inline void grant(struct peer *p, const Pb__Ask *a)
 {
-    char json[1024];
+    char json[4096];
     const uint64_t now = 1789149600000; /* the hub's clock is its own affair */
     p->leases++;
     assert_int_equal(a->n_arg, 1);
@@ -150,9 +151,10 @@ static inline void grant(struct peer *p, const Pb__Ask *a)
         return;
     snprintf(json, sizeof(json),
              "{\"now_ms\":%llu,\"until_ms\":%llu,\"recalls\":%s,"
-             "\"more\":%s}",
+             "\"erase\":%s,\"more\":%s}",
              (unsigned long long)now,
              (unsigned long long)(now + p->lease_span_ms), p->recalls,
+             p->erase[0] != '\0' ? p->erase : "[]",
              p->more ? "true" : "false");
     answer_json(p, "", json);
 }
