@@ -13,7 +13,7 @@ CLANG ?= clang
 SCRIPTS := $(sort $(wildcard tests/unit/*/*/*_test.sh tests/it/*_test.sh))
 # the lying disk is a preloaded library, which the sanitizers do not allow
 BATS := $(filter-out $(if $(SAN),%/sabotage.bats),$(sort $(wildcard tests/it/*.bats)))
-STORIES := discharge emergency plan consent night meeting report outage badinput canary
+STORIES := discharge emergency plan consent night meeting report outage badinput canary erasure
 TOOLS := $(addprefix $B/bin/tsunagi-,rawpeer sample look-hub look-node powercut)
 
 .PHONY: policy unit unit-san unit-valgrind it it-san stories fuzz bench storm san-all

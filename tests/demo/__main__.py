@@ -18,6 +18,7 @@ from canary import CANARY_NODES, play_canary
 from consent import CONSENT_NODES, play_consent
 from discharge import DISCHARGE_NODES, play_discharge
 from emergency import EMERGENCY_NODES, play_emergency
+from erasure import ERASURE_NODES, play_erasure
 from meeting import MEETING_NODES, play_meeting
 from night import NIGHT_NODES, play_night
 from outage import OUTAGE_NODES, play_outage
@@ -37,6 +38,7 @@ STORIES = {
     "outage": (play_outage, OUTAGE_NODES),
     "badinput": (play_badinput, BADINPUT_NODES),
     "canary": (play_canary, CANARY_NODES),
+    "erasure": (play_erasure, ERASURE_NODES),
 }
 
 

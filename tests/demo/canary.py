@@ -85,6 +85,7 @@ class Canaries:
             for event in row["event"].split():
                 self.wanted[event] += row["purpose"].replace("*", "P_ACC").split()
         self.number = 0
+        self.number_of = {}  # event id: number
         self.why = collections.defaultdict(set)  # kind: codes it was refused with
         self.accepted, self.refused = {}, {}  # number: kind
         self.entitled = collections.defaultdict(set)  # agency: {(number, class)}
@@ -133,6 +134,7 @@ class Canaries:
         code, out, err = command("send", "--json", "--config", self.region.conf(node),
                                  data=json.dumps(self.event(kind, node, about)).encode())
         answer = json.loads(out) if out.strip() else {}
+        self.number_of[answer.get("event_id")] = self.number
         if answer.get("outcome") not in ("ACCEPTED", "ACCEPTED_LATE", "PARKED"):
             self.refused[self.number] = kind.name
             self.why[kind.name].add(answer.get("code") or err.strip())
