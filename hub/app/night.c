@@ -94,13 +94,6 @@ static enum err step_retain(struct hub *h)
 
 /* ---- BEGIN ---- */
 
-static enum err add_key(struct hub *h, struct id order, struct id person,
-                        uint64_t quarter)
-{
-    struct erase_key k = {.person = person, .order = order, .quarter = quarter};
-    return store_erase_key_add(h->store, &k);
-}
-
 /* Every key and every handle of a person, each once. */
 static enum err add_keys(struct hub *h, struct id order, struct id person)
 {
@@ -111,13 +104,13 @@ static enum err add_keys(struct hub *h, struct id order, struct id person)
     if (e == ERR_OK)
         e = store_person_handles(h->store, person, &handle, &handles);
     for (size_t i = 0; i < keys && e == ERR_OK; i++)
-        e = add_key(h, order, person, key[i].quarter);
+        e = store_erase_order(h->store, order, person, key[i].quarter);
     for (size_t i = 0; i < handles && e == ERR_OK; i++) {
         bool with_key = false;
         for (size_t k = 0; k < keys; k++)
             with_key |= key[k].quarter == handle[i].quarter;
         if (!with_key)
-            e = add_key(h, order, person, handle[i].quarter);
+            e = store_erase_order(h->store, order, person, handle[i].quarter);
     }
     free(key);
     free(handle);

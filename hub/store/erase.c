@@ -19,9 +19,8 @@
  *   sweep, sweep_tell     none is left: an erasure waits for its own
  *   glass                 stays for the oversight of staff; its person goes
  *   parked                closed, its bytes emptied
- *   taken_order           an erasure stays for its certificate, its person goes;
- *                         others are deleted (a delay names leaves)
- *   order_subject         deleted
+ *   taken_order           an erasure stays for its certificate, its person
+ * goes; others are deleted (a delay names leaves) order_subject         deleted
  *   erase_key             deleted when the night is over
  *   erase_leaf, erase_holder  stay for the certificate; sealed orders are for
  *                         a node's key alone, and emptied by its answer
@@ -240,22 +239,30 @@ enum err store_erase_begun(struct store *s, struct id person, bool *begun)
     return e != ERR_OK || !*begun ? e : sql_done(s, SQL_GONE_IS);
 }
 
-enum err store_erase_key_add(struct store *s, const struct erase_key *k)
+static enum err add_key(struct store *s, struct id person, uint64_t quarter,
+                        struct id order)
 {
-    return sql_run(s, SQL_ERASE_KEY_PUT,
-                   WITH(v_id(&k->person), v_int(k->quarter),
-                        v_id_or_null(&k->order), v_int(k->begin_leaf)));
+    return sql_run(
+        s, SQL_ERASE_KEY_PUT,
+        WITH(v_id(&person), v_int(quarter), v_id_or_null(&order), v_int(0)));
+}
+
+enum err store_erase_order(struct store *s, struct id order, struct id person,
+                           uint64_t quarter)
+{
+    enum err e = sql_run_one(s, SQL_ERASE_KEY_TAKE,
+                             WITH(v_id(&person), v_int(quarter), v_id(&order)));
+    return e == ERR_NOT_FOUND ? add_key(s, person, quarter, order) : e;
 }
 
 enum err store_erase_due(struct store *s, struct id person, uint64_t quarter)
 {
     bool found;
-    struct erase_key k = {.person = person, .quarter = quarter};
     enum err e = sql_row(s, SQL_ERASE_KEY_HAS,
                          WITH(v_id(&person), v_int(quarter)), &found);
     if (e == ERR_OK && found)
         return sql_done(s, SQL_ERASE_KEY_HAS);
-    return e != ERR_OK ? e : store_erase_key_add(s, &k);
+    return e != ERR_OK ? e : add_key(s, person, quarter, (struct id){{0}});
 }
 
 enum err store_erase_key_begun(struct store *s, int64_t id, uint64_t leaf)

@@ -519,8 +519,9 @@ struct erase_key {
     struct id person, order;
     uint64_t quarter, begin_leaf;
 };
-enum err store_erase_key_add(struct store *s,
-                             const struct erase_key *k) MUST_CHECK;
+/* An order destroys it: one that has run out besides goes with the order. */
+enum err store_erase_order(struct store *s, struct id order, struct id person,
+                           uint64_t quarter) MUST_CHECK;
 /* Some that are due and not begun, by chance; then one is, with its leaf. */
 enum err store_erase_keys_due(struct store *s, int32_t today,
                               struct erase_key *out, size_t max,
