@@ -22,8 +22,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define JOIN_MS 5000
-#define JOIN_AGAIN 12 /* part of the quorum's time: 10 s of 120 */
+/* Parts of the time that a quorum has, of 120 s: */
+#define JOIN_EVERY 4  /* 30 s */
+#define JOIN_AGAIN 12 /* 10 s */
 
 /* ---- answering ---- */
 
@@ -262,7 +263,8 @@ enum err link_read_proof(enum err e, const Pb__Answer *a,
 
 /* ---- joining ---- */
 
-/* A head below the new one is asked for again when the hub comes back. */
+/* Tried again soon. What was to be cosigned is refused, with the longest head
+ * known: a hub whose log does not hold it has lost something. */
 static enum err join_failed(struct link *k, enum err why, uint64_t now)
 {
     if (why != ERR_UNREACHABLE)
@@ -302,7 +304,8 @@ static enum err join_done(struct link *k, uint64_t now)
     if (k->joining.failing_ms != 0)
         link_offer_again(k);
     k->joining.failing_ms = 0;
-    k->joining.due_ms = k->joining.asked ? now + JOIN_MS : now;
+    k->joining.due_ms =
+        k->joining.asked ? now + k->c.quorum_ms / JOIN_EVERY : now;
     drop_join(k);
     if (c->open)
         e = cosign(k, c->lane, c->old_size, &c->head);

@@ -48,8 +48,8 @@ static void add_note(json_t *o, const struct tsunagi_host *h,
         buf_add(&newest, note.p, note.n);
     }
     if (newest.n > 0)
-        json_object_set_new(
-            o, "note", json_stringn((const char *)newest.p, newest.n));
+        json_object_set_new(o, "note",
+                            json_stringn((const char *)newest.p, newest.n));
     buf_fini(&note);
     buf_fini(&newest);
 }
