@@ -64,6 +64,7 @@ help:
 	@echo 'make policy     the policy tables: cases, mutants, and the decision in Python'
 	@echo '                against that of the hub on every cell and a million requests'
 	@echo 'make storm      consents given and taken back at once, judged from the log'
+	@echo 'make verifiers  10,000 mutated exports of the log, refused by C, Go and Python (N=...)'
 	@echo 'make bench      benchmarks, printed, never pass or fail'
 	@echo 'make stats      sizes of functions and files'
 	@echo 'make install    into DESTDIR=, PREFIX=$(PREFIX)'

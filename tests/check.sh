@@ -17,6 +17,7 @@ part 'unit tests' $make --no-print-directory -j2 unit
 part 'unit tests, ASan and UBSan' $make --no-print-directory -j2 unit-san
 part 'unit tests, valgrind' $make --no-print-directory unit-valgrind
 part 'policy, decided twice' $make --no-print-directory policy
+part 'the log, verified three times' $make --no-print-directory verifiers
 part 'integration' $make --no-print-directory it
 part 'stories' $make --no-print-directory stories
 part 'consents given and taken back at once' $make --no-print-directory storm

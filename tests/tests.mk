@@ -16,7 +16,7 @@ BATS := $(filter-out $(if $(SAN),%/sabotage.bats),$(sort $(wildcard tests/it/*.b
 STORIES := discharge emergency plan consent night meeting report outage badinput canary erasure
 TOOLS := $(addprefix $B/bin/tsunagi-,rawpeer sample look-hub look-node powercut)
 
-.PHONY: policy unit unit-san unit-valgrind it it-san stories fuzz bench storm san-all
+.PHONY: verifiers policy unit unit-san unit-valgrind it it-san stories fuzz bench storm san-all
 
 $B/bin/tsunagi-rawpeer: $B/tests/demo/rawpeer.o $(call libs,$(L_wire))
 	@mkdir -p $(@D)
@@ -38,9 +38,11 @@ $B/bin/tsunagi-powercut: tests/fault/powercut.c tests/fault/disk.c tests/fault/d
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra -Werror -o $@ $(filter %.c,$^)
 
-# evidence of a fork, checked with Go's own code for such logs
-GO := GO111MODULE=off GOFLAGS= GOPATH=/usr/share/gocode GOCACHE=$(abspath $B/go) go
-$B/verify/fork: tests/verify/fork.go
+# logs, proofs and evidence of a fork, checked with Go's own code for such logs
+GO := GO111MODULE=off GOFLAGS= CGO_ENABLED=0 GOPATH=/usr/share/gocode \
+    GOCACHE=$(abspath $B/go) go
+VERIFY_GO := $B/verify/verify-go
+$(VERIFY_GO): tests/verify/verify.go
 	@mkdir -p $(@D)
 	$(GO) build -o $@ $<
 
@@ -66,7 +68,7 @@ unit-valgrind: $(UNIT)
 	@echo 'unit tests under valgrind'
 	@TSUNAGI_VALGRIND=1 $(RUN) -w '$(VALGRIND)' $(filter-out $(VALGRIND_SKIP),$(UNIT))
 
-it: all $(TOOLS) $(UNLEAFED) $B/verify/fork
+it: all $(TOOLS) $(UNLEAFED) $(VERIFY_GO)
 	@echo 'integration tests'
 	@sh tests/check_man.sh $B/bin
 	@PATH=$(abspath $B/bin):$$PATH $(RUN) -j 1 $(SCRIPTS) $(BATS)
@@ -130,8 +132,8 @@ storm: all $B/bin/tsunagi-storm $B/bin/tsunagi-crash
 	@echo 'consents given and taken back at once, $(STORM_ROUNDS) rounds'
 	@rm -rf $(STORM) $(STORM)-lie
 	@$B/bin/tsunagi-storm $(STORM) $(STORM_ROUNDS)
-	@python3 tests/storm/check_log.py $(STORM)
-	@if python3 tests/storm/check_log.py $(STORM) --mutate >/dev/null 2>&1; \
+	@/usr/bin/python3 -B tests/storm/check_log.py $(STORM)
+	@if /usr/bin/python3 -B tests/storm/check_log.py $(STORM) --mutate >/dev/null 2>&1; \
 	    then echo 'check_log.py finds no planted breach'; exit 1; fi
 	@echo 'killed $(STORM_KILLS) times and $(STORM_CUTS) times without power'
 	@$B/bin/tsunagi-crash $(STORM_KILLS) $(STORM_CUTS)
@@ -158,6 +160,14 @@ policy: $(ORACLE) $B/bin/tsunagi
 	@python3 -B tests/policy/mutate.py $(POLICY) --tsunagi $B/bin/tsunagi
 	@python3 -B tests/policy/compare.py $(ORACLE) $(POLICY) \
 	    --tsunagi $B/bin/tsunagi --requests $(POLICY_REQUESTS)
+
+# ---- the log, verified three times ------------------------------------------
+N ?= 10000
+$B/bin/tsunagi-make-export: $B/tests/verify/make_export.o $B/hub/ctl/tiles.o $(call libs,core $(L_wire))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_wire)
+verifiers: $B/bin/tsunagi $B/bin/tsunagi-make-export $(VERIFY_GO)
+	@/usr/bin/python3 -B tests/verify/mutate.py $B $(N)
 
 layers:
 	@sh tests/check_layers.sh

@@ -29,7 +29,7 @@ import talk  # noqa: E402  pylint: disable=wrong-import-position
 from region import Region, must, wait_for  # noqa: E402  pylint: disable=wrong-import-position
 
 talk.speak(False)
-FORK = os.path.join(os.path.dirname(BIN), "verify/fork")
+GO = os.path.join(os.path.dirname(BIN), "verify/verify-go")
 # the hub's own seconds; a node's least is 10
 QUORUM_SECONDS = 4
 WITNESSES = ["m1", "m2", "v1", "v2"]
@@ -178,8 +178,8 @@ def town(nodes):
 
 
 def go_verifies(path):
-    """The evidence, read by tests/verify/fork.go."""
-    p = subprocess.run([FORK, path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    """The evidence, read by tests/verify/verify.go."""
+    p = subprocess.run([GO, "fork", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                        check=False)
     return p.returncode == 0, p.stdout.decode()
 

@@ -2,9 +2,9 @@
 """check_log.py - does a log keep I-3? Nothing leaves, and nothing is shown,
 on a consent that was taken back before.
 
-Reads an export (C2SP tlog-tiles) and nothing else: it shares no code with the
-programs that wrote it. Leaves are protobuf; only the numbered fields below are
-looked at. Exit 1 and one line per breach; else a line of counts, which must
+Reads an export (C2SP tlog-tiles) and nothing else, with the parser of the
+Python verifier (tests/verify/tlog.py), which shares no code with the programs
+that wrote it. Exit 1 and one line per breach; else a line of counts, which must
 show that withdrawals really did fall on both sides of releases.
 
   check_log.py FOLDER [--mutate]   --mutate: move one withdrawal before a
@@ -13,55 +13,12 @@ show that withdrawals really did fall on both sides of releases.
 import pathlib
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "verify"))
+import tlog  # noqa: E402
+
 KIND, HANDLE, OUTCOME, REF, CONSENT, PHASE = 3, 5, 10, 19, 20, 24
 DECISION, RELEASE, READ, GRANT, REVOKE = 1, 2, 4, 5, 6
 RECALL, WITHHELD = 17, 23
-
-
-def varint(b, at):
-    value = shift = 0
-    while True:
-        value |= (b[at] & 127) << shift
-        shift += 7
-        at += 1
-        if b[at - 1] < 128:
-            return value, at
-
-
-def fields(b):
-    """{field number: [values]} of one message, packed or not."""
-    out, at = {}, 0
-    while at < len(b):
-        key, at = varint(b, at)
-        if key & 7 == 0:
-            value, at = varint(b, at)
-        elif key & 7 == 2:
-            n, at = varint(b, at)
-            value, at = b[at:at + n], at + n
-        else:
-            raise ValueError(f"wire type {key & 7}")
-        out.setdefault(key >> 3, []).append(value)
-    return out
-
-
-def leaves(folder):
-    """Every leaf in order. A full tile stands in for its partial ones."""
-    base = pathlib.Path(folder) / "tile" / "entries"
-    n = 0
-    while True:
-        digits = f"{n:03d}" if n < 1000 else \
-            f"x{n // 1000:03d}/{n % 1000:03d}"
-        full = base / digits
-        found = [full] if full.is_file() else \
-            sorted((base / (digits + ".p")).glob("*"), key=lambda p: int(p.name))
-        if not found:
-            return
-        data, at = found[-1].read_bytes(), 0
-        while at < len(data):
-            size = int.from_bytes(data[at:at + 2], "big")
-            yield fields(data[at + 2:at + 2 + size])
-            at += 2 + size
-        n += 1
 
 
 def first(leaf, number, default=None):
@@ -117,7 +74,7 @@ def mutate(log):
 
 
 def main():
-    log = list(leaves(sys.argv[1]))
+    log = tlog.leaves(sys.argv[1])
     if "--mutate" in sys.argv and not mutate(log):
         sys.exit("check_log: nothing to mutate")
     count, breaches = judge(log)

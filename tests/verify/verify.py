@@ -1,0 +1,41 @@
+#!/usr/bin/python3
+"""verify.py - verifies an exported log: the second of three programs that do.
+
+  verify.py FOLDER --vkey FILE [--policy FILE] [--older FILE]
+
+Exit 0: it holds; 1: it does not, and why."""
+import argparse
+import sys
+
+import tlog
+
+
+def read(path):
+    if path is None:
+        return None
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def verify(folder, vkey, policy, older):
+    return tlog.Export(folder).check(read(vkey), read(policy), read(older))
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("folder")
+    p.add_argument("--vkey", required=True)
+    p.add_argument("--policy")
+    p.add_argument("--older")
+    a = p.parse_args()
+    try:
+        size = verify(a.folder, a.vkey, a.policy, a.older)
+    except tlog.Bad as e:
+        print(e)
+        return 1
+    print(f"{a.folder}: all {size} leaves and the signed head hold")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
