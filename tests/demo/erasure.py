@@ -279,7 +279,7 @@ def certificate(region, order):
 def log_is_whole(story, orders, folder):
     region = story.region
     export = os.path.join(folder, "export")
-    must("audit", "export", export, "--dir", region.folder)
+    must("audit", "export", export, "--newest", "--dir", region.folder)
     code, out, err = command("audit", "verify", export)
     story.hold(code == 0, "監査記録は、検証に通る", "the log verifies", out + err)
     order = orders["willing-h1"]

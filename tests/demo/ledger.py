@@ -63,7 +63,7 @@ def raw_leaves(region):
     out = tempfile.mkdtemp(prefix="tsunagi-log-")
     try:
         log = os.path.join(out, "log")
-        must("audit", "export", log, "--dir", region.folder)
+        must("audit", "export", log, "--newest", "--dir", region.folder)
         must("audit", "verify", log)
         entries = []
         for path in tiles(os.path.join(log, "tile", "entries")):

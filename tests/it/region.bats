@@ -75,7 +75,7 @@ consent() { # PERSON
         sleep 0.1
     done
     tsunagi audit proof "$got" --dir "$D" --node $n >"$D/got.tlog-proof"
-    tsunagi audit export "$D/log" --dir "$D"
+    tsunagi audit export "$D/log" --newest --dir "$D"
     for f in sent got; do
         run tsunagi audit verify --json "$D/$f.tlog-proof" --dir "$D" --node $n
         [ "$status" -eq 0 ]
@@ -188,7 +188,7 @@ PY
 
 @test "the log is exported and verified without the hub; a changed byte is found" {
     out=$(mktemp -d)
-    tsunagi audit export "$out/log" --dir "$D"
+    tsunagi audit export "$out/log" --newest --dir "$D"
     run tsunagi audit verify "$out/log"
     [ "$status" -eq 0 ]
     big=$(find "$out/log" -type f -path '*entries*' -o -type f -path '*data*' | head -n 1)
@@ -259,7 +259,7 @@ PY
     [[ "$output" == *"$order"*over* ]]
     run tsunagi erase certificate "${order//[0-9]/f}" --dir "$D"
     [ "$status" -eq 6 ]
-    tsunagi audit export "$D/log-erased" --dir "$D" >/dev/null
+    tsunagi audit export "$D/log-erased" --newest --dir "$D" >/dev/null
     tsunagi audit verify "$D/log-erased"
 }
 
