@@ -4,8 +4,8 @@
  * hashes. The signer gets the bytes of the rows, as a reader of the database
  * would, and reckons by its own code. A bit flipped between the two, in a
  * buffer, in a page or in either reckoning, makes them differ, and what
- * differs is not signed (I-15). Reading a row back costs some two
- * microseconds: its page was written a moment ago. */
+ * differs is not signed (I-15). Reading a row back costs little: its
+ * page was written a moment ago (bench: 6 us for all that a leaf takes). */
 #include "hub/app/hub.h"
 #include <inttypes.h>
 #include <string.h>
