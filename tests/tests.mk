@@ -91,7 +91,8 @@ it-san:
 FUZZ_FLAGS := -std=c11 -D_GNU_SOURCE -DTSUNAGI_VERSION='"$(VERSION)"' -g -O1 \
     -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 FUZZ_C := $(call src,proto/base) $(call src,proto/wire) $(call src,adapters/sdk) \
-    $(call src,adapters/connect) $(addprefix adapters/hospital/,er7.c adt.c form.c)
+    $(call src,adapters/connect) $(addprefix adapters/hospital/,er7.c adt.c form.c) \
+    $(addprefix hub/core/,approve.c order.c)
 FUZZ_O := $(FUZZ_C:%.c=$B/fuzz/obj/%.o) $(GEN_C:$B/%.c=$B/fuzz/obj/%.o) \
     $B/fuzz/obj/gen/google/protobuf/descriptor.pb-c.o
 $B/fuzz/obj/gen/%.o: $B/gen/%.c $(GEN_H)
