@@ -153,6 +153,8 @@ rm -rf "$dir/log"
 expects 0 tsunagi audit export "$dir/log" --config "$dir/hub.conf"
 stop
 expects 0 tsunagi audit verify "$dir/log"
+expects 0 tsunagi audit verify "$dir/log" --older "$dir/older" # the old name
+expects 9 tsunagi audit verify "$dir/log" --older "$dir/newest" # what was lost
 grep -q '^kakuu.example/log/2$' "$dir/log/checkpoint" || die "not the new name"
 sed -i 's|kakuu.example/log/2|kakuu.example/log|' "$dir/hub.conf"
 expects 78 tsunagid -c "$dir/hub.conf"

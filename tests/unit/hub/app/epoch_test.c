@@ -258,6 +258,10 @@ static void what_a_crash_left_undone_is_done_once(void **state)
     copy_tree(r, "state-then", "state");
     refuses_to_start(r, ERR_ROLLBACK);
     assert_int_equal(new_epoch(r), ERR_OK);
+    /* or after the signer's state: the anchor alone is the old one */
+    copy_tree(r, "state-then/anchor", "state/anchor");
+    refuses_to_start(r, ERR_ROLLBACK);
+    assert_int_equal(new_epoch(r), ERR_OK);
     assert_int_equal(new_epoch(r), ERR_OK); /* and it may be told again */
     region_start(r);
     the_leaf_declares_the_gap(r, &l, &o);
