@@ -173,7 +173,7 @@ static void a_key_that_nothing_needs_goes_the_same_night(void **state)
     two_admissions(r, "person");
     struct id person = person_of(r, "person");
     size_t keys = keys_of(r, person);
-    walk(r, 31); /* its quarter may be over; the other event is there */
+    walk(r, 100); /* its quarter is over; the consent is there */
     assert_int_equal(run_night(r), 0);
     assert_int_equal(keys_of(r, person), keys);
     walk(r, later);
@@ -188,6 +188,25 @@ static void a_key_that_nothing_needs_goes_the_same_night(void **state)
             assert_string_equal(l->reason, "EXPIRED");
         pb__audit_leaf__free_unpacked(l, NULL);
     }
+}
+
+/* Its handle is still written into leaves. */
+static void the_key_of_this_quarter_stays(void **state)
+{
+    struct region *r = *state;
+    struct retain_event all[16];
+    size_t n;
+    two_admissions(r, "person");
+    size_t keys = keys_of(r, person_of(r, "person"));
+    struct store *s = r->hub->store;
+    turn(r);
+    assert_int_equal(store_begin(s), ERR_OK);
+    assert_int_equal(store_retain_next(s, 0, all, NELEM(all), &n), ERR_OK);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(store_event_empty(s, all[i].seq), ERR_OK);
+    assert_int_equal(store_commit(s), ERR_OK);
+    assert_int_equal(run_night(r), 0);
+    assert_int_equal(keys_of(r, person_of(r, "person")), keys);
 }
 
 static void a_night_without_anything_to_destroy_begins_no_epoch(void **state)
@@ -289,6 +308,7 @@ int main(void)
         REGION_TEST(what_was_released_is_decided_about_without_content),
         REGION_TEST(a_hold_keeps_everything_of_a_person),
         REGION_TEST(a_key_that_nothing_needs_goes_the_same_night),
+        REGION_TEST(the_key_of_this_quarter_stays),
         REGION_TEST(a_night_without_anything_to_destroy_begins_no_epoch),
         REGION_TEST(a_consent_goes_long_after_its_last_day),
         REGION_TEST(papers_go_in_the_night_after_their_meeting),

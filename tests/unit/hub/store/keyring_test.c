@@ -350,12 +350,31 @@ static void dies(struct world *w, void (*body)(struct world *w))
     assert_true(WIFSIGNALED(status));
 }
 
-static void commit_keys_only(struct world *w)
+static int die(void *ctx)
+{
+    (void)ctx;
+    raise(SIGKILL);
+    return 0;
+}
+
+static void die_in_the_hubs_commit(struct world *w)
 {
     ok(store_begin(w->s));
     new_event(w->s, new_person(w->s));
-    ok(keyring_commit(w->s));
-    raise(SIGKILL);
+    sqlite3_commit_hook(w->s->db, die, NULL);
+    ok(store_commit(w->s));
+}
+
+static size_t count_keys(struct world *w)
+{
+    struct key_name k = {{{0}}, 0};
+    bool found = true;
+    size_t n = 0;
+    while (found) {
+        ok(store_keys_next(w->s, &k, &found));
+        n += found;
+    }
+    return n;
 }
 
 static void a_key_without_its_payload_harms_nothing(void **state)
@@ -363,9 +382,11 @@ static void a_key_without_its_payload_harms_nothing(void **state)
     struct world *w = *state;
     int64_t seq;
     add_person(w, &seq);
+    size_t keys = count_keys(w);
     store_close(&w->s);
-    dies(w, commit_keys_only);
+    dies(w, die_in_the_hubs_commit);
     ok(world_open(w));
+    assert_int_equal(count_keys(w), keys + 1); /* it was there first */
     assert_true(readable(w, seq));
     assert_int_equal(counts(w->s).events, 1);
     add_person(w, &seq);
@@ -464,6 +485,18 @@ static size_t kek_files(const struct world *w)
     return n;
 }
 
+/* The keyring lists the epoch in use and no other. */
+static bool one_epoch(struct world *w)
+{
+    bool more;
+    ok(sql_row(w->s, SQL_KEK_ALL, WITH_NOTHING, &more));
+    bool one = more && col_int(w->s, SQL_KEK_ALL, 0) == store_keys_epoch(w->s);
+    if (more)
+        ok(sql_next(w->s, SQL_KEK_ALL, &more));
+    sql_abandon(w->s, SQL_KEK_ALL);
+    return one && !more;
+}
+
 static void a_rotation_may_stop_at_every_step(void **state)
 {
     struct world *w = *state;
@@ -482,6 +515,7 @@ static void a_rotation_may_stop_at_every_step(void **state)
         assert_int_equal(waitpid(pid, &status, 0), pid);
         ok(world_open(w));
         assert_int_equal(kek_files(w), 1);
+        assert_true(one_epoch(w));
         for (size_t i = 0; i < NELEM(seq); i++)
             assert_true(readable(w, seq[i]));
         store_close(&w->s);
