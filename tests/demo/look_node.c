@@ -20,6 +20,16 @@ static void show(const struct buf *b)
     putchar('\n');
 }
 
+static enum err show_proof(struct spool *s, struct id of)
+{
+    struct buf proof = {0};
+    enum err e = spool_proof(s, of, &proof);
+    if (e == ERR_OK)
+        show(&proof);
+    buf_fini(&proof);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 static enum err show_sent(struct spool *s)
 {
     struct spool_out o = {0};
@@ -30,7 +40,10 @@ static enum err show_sent(struct spool *s)
         show(&o.event);
         show(&o.receipt);
         show(&o.source);
+        e = show_proof(s, o.event_id);
         spool_out_fini(&o);
+        if (e != ERR_OK)
+            return e;
     }
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
@@ -43,7 +56,10 @@ static enum err show_received(struct spool *s)
     while ((e = spool_in_after(s, row, IN_HANDLED, &d)) == ERR_OK) {
         row = d.row;
         show(&d.delivery);
+        e = show_proof(s, d.delivery_id);
         spool_in_fini(&d);
+        if (e != ERR_OK)
+            return e;
     }
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
