@@ -109,10 +109,11 @@ fuzz: $(FUZZERS:%=$B/fuzz/%)
 	@for f in $(FUZZERS); do mkdir -p $B/fuzz/new/$$f; done
 	@$(RUN) -w tests/fuzz/one.sh $(FUZZERS:%=$B/fuzz/%)
 
-bench: all $B/bin/tsunagi-bench
+bench: all $B/bin/tsunagi-bench $B/bin/tsunagi-make-export
 	@$B/bin/tsunagi-bench
 $B/bin/tsunagi-bench: $B/tests/bench/bench.o $B/tests/bench/withdraw.o \
     $B/tests/bench/policy.o $B/tests/bench/report.o $B/tests/bench/log.o \
+    $B/tests/bench/verify.o \
     $B/tests/live/live.o $(call libs,ctl sdk app net store core json wire base)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_json) $(LIBS_store) $(LIBS_wire)

@@ -11,6 +11,7 @@
 #include "tests/bench/log.h"
 #include "tests/bench/policy.h"
 #include "tests/bench/report.h"
+#include "tests/bench/verify.h"
 #include "tests/bench/withdraw.h"
 #include "tests/live/live.h"
 #include "tsunagi/v1/discharge.pb-c.h"
@@ -30,6 +31,7 @@
 #include <zmq.h>
 
 #define REPORTED 10000  /* entries about one person */
+#define VERIFIED 1000000 /* leaves of a log */
 #define WITHDRAWN 10000 /* deliveries that wait when a consent ends */
 
 /* ---- the region ---- */
@@ -335,6 +337,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     size_t events = argc > 1 ? (size_t)strtoul(argv[1], NULL, 10) : 4000;
     bench_policy("deploy/policy");
+    bench_verify(VERIFIED);
     live_start(&r, WHO, NODES);
     for (int i = 0; i < FLOOD1; i++)
         live_connect(&r, i);
