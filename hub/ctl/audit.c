@@ -16,7 +16,7 @@ static int export_failed(struct ctl *c, enum err e)
     return fail(c, e,
                 e == ERR_NOT_FOUND
                     ? say(c,
-                          "立会人の署名がそろった先頭がまだありません"
+                          "証人の連署がそろった先頭がまだありません"
                           "(--newest で、そろっていない先頭を書き出せます)",
                           "no head has its quorum of witnesses yet (--newest "
                           "exports one without)")
@@ -92,12 +92,12 @@ static void print_good(const struct ctl *c, const struct audit_report *r)
                "%s: all %" PRIu64 " leaves and the signed head hold\n"),
            c->argv[0], r->size);
     if (r->has_policy)
-        printf(say(c, "立会人 %zu者のうち %zu者が署名しています\n",
+        printf(say(c, "証人 %zu者のうち %zu者が連署しています\n",
                    "of %zu witnesses %zu have cosigned\n"),
                r->witnesses, r->cosigned);
     else
         puts(say(c,
-                 "立会人の署名はありません(運用者が相手によって別の記録を"
+                 "証人の連署はありません(運用者が相手によって別の記録を"
                  "見せた可能性は、これだけでは否定できません)",
                  "no witness has cosigned: that others were shown another log "
                  "cannot be excluded from this alone"));

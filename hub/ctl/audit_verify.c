@@ -154,7 +154,7 @@ static bool read_policy(struct verifying *v)
                quorum_has_log(v->policy, v->log.name, v->log.key);
     if (!good)
         found_file(v, "policy.tlog", "B-8",
-                   "立会人の方針が読めない、または違う",
+                   "証人の方針が読めない、または違う",
                    "the policy of witnesses cannot be read or is another");
     buf_fini(&own);
     buf_fini(&why);
@@ -223,7 +223,7 @@ static void check_witnesses(struct verifying *v, struct slice text,
         return;
     v->r->witnesses = quorum_witnesses(v->policy);
     if (quorum_met(v->policy, set, UINT64_MAX) == QUORUM_MISSING)
-        found_file(v, "checkpoint", "B-8", "立会人の署名が足りない",
+        found_file(v, "checkpoint", "B-8", "証人の連署が足りない",
                    "too few witnesses have cosigned");
 }
 

@@ -103,6 +103,13 @@ expects 0 tsunagi audit verify "$dir/log" --older "$dir/older"
 expects 0 tsunagi audit verify "$dir/log" --json
 grep -q '"schema":"tsunagi.audit-verify/1"' "$dir/out" || die "no schema"
 
+say "code of others says the same"
+cp "$dir/log/log.vkey" "$dir/vkey"
+expects 0 tsunagi audit verify "$dir/log" --vkey "$dir/vkey"
+expects 0 /usr/bin/python3 -B "$root/tests/verify/verify.py" "$dir/log" --vkey "$dir/vkey" --older "$dir/older"
+go=$(dirname "$(command -v tsunagi)")/../verify/verify-go
+expects 0 "$go" export "$dir/log" --vkey "$dir/vkey" --older "$dir/older"
+
 say "one flipped byte in every kind of file is found"
 find "$dir/log" -type f | sort >"$dir/files"
 [ "$(wc -l <"$dir/files")" -ge 7 ] || die "too few files: $(cat "$dir/files")"
