@@ -249,7 +249,10 @@ static enum err load_erased(struct hub *h, struct reporting *r)
     taken_order_fini(&o);
     if (e == ERR_OK)
         e = load_gone(h, r);
-    return e == ERR_OK && r->subjects == 0 ? ERR_NOT_FOUND : e;
+    if (e == ERR_OK && r->subjects == 0)
+        e = ERR_NOT_FOUND;
+    /* who approved it and what the holders answered: leaves without a handle */
+    return e != ERR_OK ? e : add_handle(r, r->order.b);
 }
 
 static enum err load_subject(struct hub *h, struct reporting *r)
@@ -421,7 +424,7 @@ static enum err add_proof(struct hub *h, const struct reporting *r,
         buf_adds(j, i > 0 ? "," : "");
         add_base64(j, slice_of(path[i].b, HASH_BYTES));
     }
-    bool whole = !row->masked && !row->staff;
+    bool whole = !row->masked && !row->staff && !row->others;
     buf_addf(j, "],\"%s\":", whole ? "bytes" : "hash");
     add_base64(j, whole ? bytes : slice_of(leaf.b, HASH_BYTES));
     return ERR_OK;

@@ -222,6 +222,18 @@ static bool third_persons_consent(const struct report_view *v,
     return about && g != NULL && g->third;
 }
 
+/* The bytes of such a leaf say more than "something about another person". */
+static bool others_in(const struct report_view *v, const Pb__AuditLeaf *l)
+{
+    uint64_t all = classes_of(l) | l->session | l->limit;
+    for (size_t i = 0; i < l->n_consent; i++) {
+        const struct grant *g = grant_of(v, l->consent[i]);
+        if (g != NULL && g->third)
+            return true;
+    }
+    return (all & policy_third(v->policy)) != 0;
+}
+
 static bool somebody_else(const struct report_view *v, const Pb__AuditLeaf *l)
 {
     const struct agency *a = acting(v, l);
@@ -388,6 +400,17 @@ static void add_period(const struct report_view *v, const Pb__AuditLeaf *l,
     buf_adds(b, "まで");
 }
 
+/* To an erasure: what staff had opened goes, too. */
+static const char *erase_answer(const char *reason)
+{
+    return is(reason, "DELETED") ? "持っていたものを消しました。"
+           : is(reason, "HANDED_OVER")
+               ? "この仕組みの中にあるものは消しました。その機関が自分の記録に"
+                 "うつしたものは、その機関の決まりで残ることがあります。"
+           : is(reason, "UNKNOWN") ? "その機関の手元にはありませんでした。"
+                                   : "";
+}
+
 static const char *recall_answer(const char *reason)
 {
     return is(reason, "DELETED") ? "だれも見ないうちに消しました。"
@@ -424,7 +447,8 @@ static void add_reason(const struct report_view *v, const Pb__AuditLeaf *l,
     enum order_kind kind;
     switch ((int)l->kind) {
     case PB__LEAF_KIND__RECALL:
-        buf_adds(b, recall_answer(l->reason));
+        buf_adds(b, is(l->phase, "ERASE") ? erase_answer(l->reason)
+                                          : recall_answer(l->reason));
         break;
     case PB__LEAF_KIND__ERASE_BEGIN:
     case PB__LEAF_KIND__ERASE_DONE:
@@ -503,7 +527,8 @@ enum err report_row(const struct report_view *v, const Pb__AuditLeaf *l,
     r->kind = kind_name(l);
     r->leaf = l->index;
     r->time_ms = l->time_ms;
-    r->staff = l->has_actor;
+    r->staff = l->has_actor || l->n_approved_by > 0;
+    r->others = others_in(v, l);
     r->masked = somebody_else(v, l);
     add_act(v, a, l, &r->text[REPORT_ACT]);
     if (r->masked) {

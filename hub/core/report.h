@@ -52,9 +52,10 @@ struct report_row {
     enum report_section section;
     const char *kind; /* of the leaf, its name */
     uint64_t leaf, time_ms;
-    char agency[AGENCY_MAX];         /* code; "" when none is shown */
-    bool masked;                     /* somebody else is in the leaf */
-    bool staff;                      /* a handle of staff is in the leaf */
+    char agency[AGENCY_MAX]; /* code; "" when none is shown */
+    bool masked;             /* somebody else is in the leaf */
+    bool staff;  /* a handle of staff, or who signed, is in the leaf */
+    bool others; /* so is what its line only calls somebody else's */
     struct buf text[REPORT_COLUMNS]; /* "" where there is nothing to say */
 };
 void report_row_fini(struct report_row *r);

@@ -29,13 +29,14 @@ struct consent_options {
 
 /* What the options of a call came to. Strings are borrowed from argv. */
 struct ctl {
-    bool json, ja, stream, follow, all, yes, preview, on, off, tsv, newest, urgent;
+    bool json, ja, stream, follow, all, yes, preview, on, off, tsv, newest,
+        urgent;
     const char *dir, *config, *node, *agency, *out, *exec, *person, *ref,
         *purpose, *vkey, *older, *policy, *roles, *case_key, *to, *key, *origin,
-        *not_before, *day, *actor, *token, *reason, *step_up, *what, *order, *persons,
-        *asked_on, *asked_by, *leaves, *basis, *new_origin;
+        *not_before, *day, *actor, *token, *reason, *step_up, *what, *order,
+        *persons, *asked_on, *asked_by, *leaves, *basis, *new_origin;
     struct consent_options consent;
-    char person_number[128];
+    char person_number[128], token_hex[64];
     long long timeout_ms, limit, number, minutes;
     int argc; /* words after the command's name */
     char **argv;

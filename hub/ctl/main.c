@@ -10,7 +10,18 @@
 #include <string.h>
 
 /* Every option, one a line: what it takes and where it goes. */
-enum kind { TEXT, FLAG, NUMBER, TIME, PERSON, LANGUAGE, HELP, PAGE, VERSION };
+enum kind {
+    TEXT,
+    FLAG,
+    NUMBER,
+    TIME,
+    PERSON,
+    TOKEN,
+    LANGUAGE,
+    HELP,
+    PAGE,
+    VERSION
+};
 #define AT(field) offsetof(struct ctl, field)
 static const struct opt {
     const char *name;
@@ -77,7 +88,7 @@ static const struct opt {
     {"text-version", TEXT, AT(consent.text_version)},
     {"timeout", TIME, AT(timeout_ms)},
     {"to", TEXT, AT(to)},
-    {"token", TEXT, AT(token)},
+    {"token", TOKEN, AT(token)},
     {"tsv", FLAG, AT(tsv)},
     {"until", TEXT, AT(consent.until)},
     {"urgent", FLAG, AT(urgent)},
@@ -90,7 +101,7 @@ static const struct opt {
 static bool takes_value(const struct opt *o)
 {
     return o->kind == TEXT || o->kind == NUMBER || o->kind == TIME ||
-           o->kind == PERSON || o->kind == LANGUAGE;
+           o->kind == PERSON || o->kind == TOKEN || o->kind == LANGUAGE;
 }
 
 static bool japanese(void)
@@ -141,6 +152,17 @@ static bool take_person(struct ctl *c, char *arg)
     return true;
 }
 
+/* A token stands for a person, and is overwritten like a number. */
+static bool take_token(struct ctl *c, char *arg)
+{
+    if (strlen(arg) >= sizeof(c->token_hex))
+        return false;
+    snprintf(c->token_hex, sizeof(c->token_hex), "%s", arg);
+    c->token = c->token_hex;
+    memset(arg, 'x', strlen(arg));
+    return true;
+}
+
 static bool apply(struct ctl *c, const struct opt *o, char *arg)
 {
     void *at = (char *)c + o->at;
@@ -155,6 +177,8 @@ static bool apply(struct ctl *c, const struct opt *o, char *arg)
         return number(arg, o->kind == TIME, at);
     case PERSON:
         return take_person(c, arg);
+    case TOKEN:
+        return take_token(c, arg);
     case LANGUAGE:
         c->ja = strncmp(arg, "ja", 2) == 0;
         return true;

@@ -262,6 +262,13 @@ static void tell(const struct ctl *c, const struct order *o)
         date_iso(date_from_days(o->until), day);
         fprintf(stderr, say(c, "期限 %s\n", "until %s\n"), day);
     }
+    if (o->kind == ORDER_DELAY) {
+        fprintf(stderr, say(c, "根拠 %s\n証明番号", "basis %s\nrows"),
+                o->basis);
+        for (size_t i = 0; i < o->leaf_count; i++)
+            fprintf(stderr, " %llu", (unsigned long long)o->leaf[i]);
+        fputc('\n', stderr);
+    }
     if (o->kind == ORDER_EPOCH)
         fprintf(stderr, "%s -> %s (%llu)\n", o->origin, o->new_origin,
                 (unsigned long long)o->old_size);

@@ -149,10 +149,21 @@ static enum err prove(struct writing *w, const json_t *row, struct buf *text)
 
 static const char *const CSV_FIRST[] = {"区分", "日時"};
 
+/* Wide forms, too: a Japanese spreadsheet reads them as the narrow ones. */
+static bool begins_formula(const char *text)
+{
+    static const char *const SIGNS[] = {"=",  "+",  "-",  "@",  "\t", "\r",
+                                        "\n", "＝", "＋", "－", "＠"};
+    for (size_t i = 0; i < NELEM(SIGNS); i++)
+        if (strncmp(text, SIGNS[i], strlen(SIGNS[i])) == 0)
+            return true;
+    return false;
+}
+
 void csv_cell(FILE *f, const char *text, bool last)
 {
     fputc('"', f);
-    if (text[0] != '\0' && strchr("=+-@\t", text[0]) != NULL)
+    if (begins_formula(text))
         fputc('\'', f);
     for (; *text != '\0'; text++) {
         if (*text == '"')

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define WHEN_JA "日時"
 #define C(column) (1u << REPORT_##column)
 #define WHEN (1u << REPORT_COLUMNS)
 #define PROOF (1u << (REPORT_COLUMNS + 1))
@@ -113,7 +114,8 @@ static void put_text(FILE *f, const char *s)
 
 static void put_cell(FILE *f, const char *label, const char *text)
 {
-    fprintf(f, "<td data-label=\"%s\">", label);
+    fprintf(f, "<td%s data-label=\"%s\">",
+            strcmp(label, WHEN_JA) == 0 ? " class=\"when\"" : "", label);
     put_text(f, text[0] != '\0' ? text : "―");
     fputs("</td>", f);
 }
@@ -127,7 +129,7 @@ void report_page_row(struct report_page *p, enum report_section s,
     fputs("<tr>", f);
     if ((show & WHEN) != 0) {
         report_time(text_of(row, "at"), text);
-        put_cell(f, "日時", text);
+        put_cell(f, WHEN_JA, text);
     }
     for (unsigned c = 0; c < REPORT_COLUMNS; c++)
         if ((show & 1u << c) != 0)
@@ -149,6 +151,7 @@ static const char STYLE[] =
     "border-left:.4em solid #244;padding-left:.5em}\n"
     "table{border-collapse:collapse;width:100%}\n"
     "caption{text-align:left;font-size:.9em}\n"
+    "td.when{word-break:keep-all;overflow-wrap:normal}\n"
     "th,td{border:1px solid #555;padding:.35em .5em;text-align:left;"
     "vertical-align:top;overflow-wrap:anywhere}\n"
     "th{background:#e8eeee}thead{display:table-header-group}\n"
@@ -241,12 +244,10 @@ static void put_count(FILE *f, const struct report_head *h)
 static void put_columns(FILE *f, enum report_section s)
 {
     unsigned show = SECTIONS[s].columns;
-    fprintf(f,
-            "<table class=\"log\"><caption>%s</caption>"
-            "<thead><tr>",
-            SECTIONS[s].ja);
+    fprintf(f, "<table class=\"log\" aria-labelledby=\"s%d\"><thead><tr>",
+            (int)s + 1);
     if ((show & WHEN) != 0)
-        fputs("<th scope=\"col\">日時</th>", f);
+        fputs("<th scope=\"col\">" WHEN_JA "</th>", f);
     for (unsigned c = 0; c < REPORT_COLUMNS; c++)
         if ((show & 1u << c) != 0)
             fprintf(f, "<th scope=\"col\">%s</th>", COLUMNS[c]);
@@ -270,7 +271,8 @@ static bool put_section(FILE *f, const struct report_page *p,
                         const struct report_head *h, enum report_section s)
 {
     bool ok = true;
-    fprintf(f, "<section>\n<h2>%d. %s(%zu件)</h2>\n", (int)s + 1,
+    int number = (int)s + 1;
+    fprintf(f, "<section>\n<h2 id=\"s%d\">%d. %s(%zu件)</h2>\n", number, number,
             SECTIONS[s].ja, h->of[s]);
     if (h->of[s] == 0) {
         fputs("<p>ありません。</p>\n", f);

@@ -14,8 +14,10 @@
  *   delivery, recall      stay as numbers between an event and an agency, so
  *                         that a node that was off still gets its recalls;
  *                         delivery.person goes
- *   care_case, consent, consent_to, handle, holding, delivery_rests, delay,
+ *   care_case, consent, consent_to, handle, holding, delivery_rests,
  *   glass_text, person    deleted
+ *   delay                 stays, numbers of leaves alone: an erasure must not
+ *                         show before its day what two people delayed
  *   sweep, sweep_tell     none is left: an erasure waits for its own
  *   glass                 stays for the oversight of staff; its person goes
  *   parked                closed, its bytes emptied
@@ -45,7 +47,7 @@ const struct erase_table ERASE_TABLES[] = {
     {"glass", ERASE_CLEARED},          {"glass_text", ERASE_DELETED},
     {"log_leaf", ERASE_NOT_THEIRS},    {"log_tile", ERASE_NOT_THEIRS},
     {"log_state", ERASE_NOT_THEIRS},   {"log_checkpoint", ERASE_NOT_THEIRS},
-    {"log_subject", ERASE_NOT_THEIRS}, {"delay", ERASE_DELETED},
+    {"log_subject", ERASE_NOT_THEIRS}, {"delay", ERASE_NOT_THEIRS},
     {"value", ERASE_NOT_THEIRS},       {"order_subject", ERASE_DELETED},
     {"taken_order", ERASE_CLEARED},    {"erase_key", ERASE_DELETED},
     {"erase_leaf", ERASE_NOT_THEIRS},  {"erase_holder", ERASE_NOT_THEIRS},
@@ -424,8 +426,8 @@ enum err store_erase_people(struct store *s)
         SQL_GONE_TOKEN,      SQL_GONE_DEADLINE,   SQL_GONE_CASE,
         SQL_GONE_CONSENT_TO, SQL_GONE_CONSENT,    SQL_GONE_HANDLE,
         SQL_GONE_HOLDING,    SQL_GONE_RESTS,      SQL_GONE_SWEEP,
-        SQL_GONE_GLASS,      SQL_GONE_GLASS_TEXT, SQL_GONE_DELAY,
-        SQL_GONE_ORDER,      SQL_GONE_PERSON};
+        SQL_GONE_GLASS,      SQL_GONE_GLASS_TEXT, SQL_GONE_ORDER,
+        SQL_GONE_PERSON};
     enum err e = drop_subjects(s);
     for (size_t i = 0; i < NELEM(ROWS) && e == ERR_OK; i++)
         e = sql_run(s, ROWS[i], WITH_NOTHING);

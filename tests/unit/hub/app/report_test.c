@@ -626,6 +626,13 @@ static void an_erased_person_asks_by_the_order(void **state) /* SC-19 */
     const json_t *row = line(rows, "RELEASE");
     assert_string_equal(text(row, "agency"), "架空市保健所");
     assert_string_equal(text(line(rows, "ERASE_BEGIN"), "section"), "erasures");
+    /* that two people approved it, and not who they are */
+    row = line(rows, "ADMIN");
+    assert_string_equal(text(row, "section"), "erasures");
+    assert_string_equal(text(row, "act"),
+                        "情報を消すことを、2人が承認しました");
+    assert_string_equal(text(row, "bytes"), "");
+    proves(r, first, row);
     const json_t *erased = json_object_get(first, "erased");
     assert_true(number(erased, "leaf") > at);
     assert_true(text(erased, "at")[0] != '\0');

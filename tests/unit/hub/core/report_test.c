@@ -45,7 +45,7 @@ static const struct {
      "取り消した知らせについて、返事がありました",
      "すでに相手の記録に入っていました。取り消しの印を付けました。"},
     {"a holder of erased data", K(RECALL), "ERASE", -1, "DELETED", REPORT_ERASURES,
-     "持っている情報を消すように頼み、返事がありました", "だれも見ないうちに消しました。"},
+     "持っている情報を消すように頼み、返事がありました", "持っていたものを消しました。"},
     {"somebody opened it", K(READ), "READ", 1, NULL, REPORT_READS,
      "架空こころ病院からの「退院」の知らせを職員が開きました", ""},
     {"somebody tried to", K(READ), "READ", 0, "E-NF-001", REPORT_REFUSALS,
@@ -231,6 +231,32 @@ static void the_other_party_is_hidden_and_the_act_is_not(void **state)
     report_row_fini(&r);
 }
 
+/* W-139: the machine-readable proof tells no more than the line */
+static void bytes_that_say_more_than_the_line_are_marked(void **state)
+{
+    (void)state;
+    struct report_row r = {0};
+    struct report_view v = view("");
+    for (size_t i = 0; i < NELEM(OTHERS); i++) {
+        Pb__AuditLeaf l = leaf_of(K(RELEASE));
+        bool third = strstr(OTHERS[i].name, "family") != NULL;
+        l.released = OTHERS[i].released;
+        l.withheld = OTHERS[i].withheld;
+        assert_int_equal(report_row(&v, &l, &r), ERR_OK);
+        if (r.others != third)
+            fail_msg("%s: others %d", OTHERS[i].name, r.others);
+    }
+    for (size_t i = 0; i < 2; i++) { /* rests on whose consent */
+        ProtobufCBinaryData ref = {ID_BYTES, grants[i].ref};
+        Pb__AuditLeaf l = leaf_of(K(RELEASE));
+        l.consent = &ref;
+        l.n_consent = 1;
+        assert_int_equal(report_row(&v, &l, &r), ERR_OK);
+        assert_int_equal(r.others, grants[i].third);
+    }
+    report_row_fini(&r);
+}
+
 static void a_relative_who_sent_is_not_named(void **state)
 {
     (void)state;
@@ -272,6 +298,12 @@ static void a_leaf_with_a_handle_of_staff_is_marked(void **state)
     assert_false(r.staff);
     l.has_actor = 1;
     l.actor = (ProtobufCBinaryData){sizeof(actor), actor};
+    assert_int_equal(report_row(&v, &l, &r), ERR_OK);
+    assert_true(r.staff);
+    char *approver = (char *)(uintptr_t)"approver-a+00000000";
+    l = leaf_of(K(ADMIN));
+    l.n_approved_by = 1;
+    l.approved_by = &approver;
     assert_int_equal(report_row(&v, &l, &r), ERR_OK);
     assert_true(r.staff);
     for (int c = 0; c < REPORT_COLUMNS; c++)
@@ -331,6 +363,7 @@ int main(void)
         cmocka_unit_test(grounds_are_words),
         cmocka_unit_test(a_consent_is_told_with_its_kinds_and_its_days),
         cmocka_unit_test(the_other_party_is_hidden_and_the_act_is_not),
+        cmocka_unit_test(bytes_that_say_more_than_the_line_are_marked),
         cmocka_unit_test(a_relative_who_sent_is_not_named),
         cmocka_unit_test(the_abuse_channel_is_absent),
         cmocka_unit_test(a_leaf_with_a_handle_of_staff_is_marked),

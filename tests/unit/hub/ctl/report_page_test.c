@@ -30,6 +30,8 @@ static void a_cell_is_quoted_and_no_formula(void **state)
     csv_is("+81", "\"'+81\"\r\n");
     csv_is("-1", "\"'-1\"\r\n");
     csv_is("@x", "\"'@x\"\r\n");
+    csv_is("\r=1", "\"'\r=1\"\r\n");
+    csv_is("＝1+1", "\"'＝1+1\"\r\n");
 }
 
 static void a_moment_is_told_as_people_do(void **state)
