@@ -275,7 +275,10 @@ static bool put_section(FILE *f, const struct report_page *p,
     fprintf(f, "<section>\n<h2 id=\"s%d\">%d. %s(%zu件)</h2>\n", number, number,
             SECTIONS[s].ja, h->of[s]);
     if (h->of[s] == 0) {
-        fputs("<p>ありません。</p>\n", f);
+        fputs(s != REPORT_DELAYED && h->of[REPORT_DELAYED] > 0
+                  ? "<p>いま見られるものはありません。</p>\n"
+                  : "<p>ありません。</p>\n",
+              f);
     } else {
         fprintf(f, "<p>%s</p>\n", SECTIONS[s].about);
         put_columns(f, s);

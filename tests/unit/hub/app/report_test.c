@@ -218,8 +218,8 @@ static void a_life(struct region *r)
     turns(r, 5);
 }
 
-static void every_entry_about_the_person_is_a_line(
-    void **state) /* SC-19, W-139 */
+static void
+every_entry_about_the_person_is_a_line(void **state) /* SC-19, W-139 */
 {
     struct region *r = *state;
     struct client *h1 = client(r, "h1");

@@ -300,7 +300,7 @@ static void a_leaf_with_a_handle_of_staff_is_marked(void **state)
     l.actor = (ProtobufCBinaryData){sizeof(actor), actor};
     assert_int_equal(report_row(&v, &l, &r), ERR_OK);
     assert_true(r.staff);
-    char *approver = (char *)(uintptr_t)"approver-a+00000000";
+    char *approver = (char *)(uintptr_t) "approver-a+00000000";
     l = leaf_of(K(ADMIN));
     l.n_approved_by = 1;
     l.approved_by = &approver;

@@ -123,6 +123,23 @@ static void numbers_that_differ_are_said_to(void **state)
     json_decref(row);
 }
 
+/* What is delayed may belong there. */
+static void a_section_with_nothing_to_show_yet_does_not_say_none(void **state)
+{
+    (void)state;
+    json_t *first = json_pack("{s:i,s:s}", "total", 1, "agency", "病院");
+    json_t *row = json_pack("{s:s}", "act", "x");
+    char *waits = page_of(first, row, REPORT_DELAYED, 1);
+    char *none = page_of(first, row, REPORT_STEPS, 1);
+    assert_non_null(strstr(waits, "いま見られるものはありません。"));
+    assert_null(strstr(waits, "<p>ありません。"));
+    assert_null(strstr(none, "いま見られるもの"));
+    free(waits);
+    free(none);
+    json_decref(first);
+    json_decref(row);
+}
+
 static void an_erased_person_is_told_so_first(void **state)
 {
     (void)state;
@@ -148,6 +165,7 @@ int main(void)
         cmocka_unit_test(what_is_told_cannot_be_markup),
         cmocka_unit_test(the_page_stands_alone),
         cmocka_unit_test(numbers_that_differ_are_said_to),
+        cmocka_unit_test(a_section_with_nothing_to_show_yet_does_not_say_none),
         cmocka_unit_test(an_erased_person_is_told_so_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
