@@ -307,22 +307,32 @@ static enum err compare_note(struct store *s, const struct store_config *c,
                   c->keyring_dir);
 }
 
-/* Opens any wrapped key: a KEK that does not is another hub's. */
-static enum err try_kek(struct store *s)
+static enum err opens(struct store *s, bool *yes)
 {
-    bool any;
     struct dek d = {0};
     struct buf key = {0};
-    enum err e = sql_row(s, SQL_DEK_ANY, WITH_NOTHING, &any);
-    if (e != ERR_OK || !any)
-        return e;
     dek_read(s, SQL_DEK_ANY, &d);
-    e = sql_done(s, SQL_DEK_ANY);
-    if (e == ERR_OK)
-        e = dek_unwrap(s, &d, &key);
+    enum err e = dek_unwrap(s, &d, &key);
+    *yes = e == ERR_OK;
     buf_fini(&key);
     buf_fini(&d.wrapped);
-    return e;
+    return e == ERR_INTEGRITY ? ERR_OK : e;
+}
+
+/* A KEK that opens none of some wrapped keys is another hub's; one that does
+ * not open is damaged. */
+static enum err try_kek(struct store *s)
+{
+    bool more, opened = false, any;
+    enum err e = sql_row(s, SQL_DEK_ANY, WITH_NOTHING, &more);
+    any = more;
+    while (e == ERR_OK && more && !opened) {
+        e = opens(s, &opened);
+        if (e == ERR_OK)
+            e = sql_next(s, SQL_DEK_ANY, &more);
+    }
+    sql_abandon(s, SQL_DEK_ANY);
+    return e == ERR_OK && any && !opened ? ERR_INTEGRITY : e;
 }
 
 static enum err open_kek(struct store *s, const struct store_config *c,

@@ -28,6 +28,7 @@ struct keyring {
     bool turning;            /* a rotation is under way: how far */
     struct id turned;
     uint64_t turned_quarter;
+    uint64_t turned_well, turned_badly;
     struct slot slot[KEY_CACHED];
 };
 

@@ -128,7 +128,8 @@ static enum err note_gone(struct gone_list *l, const struct dek *d)
     sha256(buf_slice(&d->wrapped), g->sha256);
     if (k == NULL)
         return ERR_OK;
-    assert(k->n == 0 || k->each == d->wrapped.n);
+    if (d->wrapped.n < 2 || (k->n > 0 && k->each != d->wrapped.n))
+        return ERR_INTEGRITY; /* not of our making */
     k->each = d->wrapped.n;
     k->first[head_of(d->wrapped.p)] = true;
     k->n++;
@@ -264,10 +265,24 @@ static enum err next_key(struct store *s, struct dek *d, bool *found)
     return sql_done(s, SQL_DEK_NEXT);
 }
 
+/* A row that does not open is damaged, and was lost before: the others go on.
+ * When none opens it is the KEK that is wrong (finish). */
+static enum err turn_one(struct store *s, struct dek *d)
+{
+    struct keyring *k = s->keys;
+    enum err e = d->epoch == k->epoch ? ERR_OK : rewrap(s, d);
+    k->turned = d->person;
+    k->turned_quarter = d->quarter;
+    k->turned_well += e == ERR_OK;
+    k->turned_badly += e == ERR_INTEGRITY;
+    if (e == ERR_INTEGRITY)
+        log_error("store: a wrapped key is damaged, and left as it is");
+    return e == ERR_INTEGRITY ? ERR_OK : e;
+}
+
 /* *more when rows are left. */
 static enum err turn_slice(struct store *s, bool *more)
 {
-    struct keyring *k = s->keys;
     struct dek d = {0};
     enum err e = keyring_begin(s);
     *more = true;
@@ -275,10 +290,7 @@ static enum err turn_slice(struct store *s, bool *more)
         e = next_key(s, &d, more);
         if (e != ERR_OK || !*more)
             break;
-        if (d.epoch != k->epoch)
-            e = rewrap(s, &d);
-        k->turned = d.person;
-        k->turned_quarter = d.quarter;
+        e = turn_one(s, &d);
     }
     buf_fini(&d.wrapped);
     return e == ERR_OK ? keyring_commit(s) : e;
@@ -307,6 +319,8 @@ static enum err destroy_older(struct store *s)
 /* Steps 4 and 5. */
 static enum err finish(struct store *s)
 {
+    if (s->keys->turned_badly > 0 && s->keys->turned_well == 0)
+        return ERR_INTEGRITY;
     enum err e = keyring_begin(s);
     if (e == ERR_OK)
         e = sql_execute(s, SQL_KEK_DROP, WITH(v_int(s->keys->epoch)));
@@ -328,6 +342,7 @@ static void turn_from_start(struct keyring *k, uint32_t epoch)
 {
     k->epoch = epoch;
     k->turning = true;
+    k->turned_well = k->turned_badly = 0;
     memset(&k->turned, 0, sizeof(k->turned));
     k->turned_quarter = UINT64_MAX; /* -1: before the first */
 }
