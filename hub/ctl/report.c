@@ -25,7 +25,8 @@ struct writing {
     struct ctl *c;
     struct report_page page;
     FILE *json, *csv;
-    json_t *first; /* owned */
+    json_t *first, *waits; /* owned; lines shown later: they stand at the end,
+                              where nothing says when they were written */
     struct report_head head;
     struct checkpoint tree;
     char person[PERSON_BYTES];
@@ -228,6 +229,24 @@ static bool section_of(const json_t *row, enum report_section *s)
     return false;
 }
 
+static enum err write_row(struct writing *w, enum report_section s, json_t *row)
+{
+    report_page_row(&w->page, s, row);
+    csv_row(w->csv, s, row);
+    enum err e = json_row(w, s, row);
+    w->head.rows++;
+    w->head.of[s]++;
+    return e;
+}
+
+static enum err write_waiting(struct writing *w)
+{
+    enum err e = ERR_OK;
+    for (size_t i = 0; e == ERR_OK && i < json_array_size(w->waits); i++)
+        e = write_row(w, REPORT_DELAYED, json_array_get(w->waits, i));
+    return e;
+}
+
 static enum err write_rows(struct writing *w, const json_t *page)
 {
     size_t i;
@@ -238,13 +257,12 @@ static enum err write_rows(struct writing *w, const json_t *page)
         enum report_section s;
         if (!section_of(row, &s))
             return ERR_INTEGRITY;
-        report_page_row(&w->page, s, row);
-        csv_row(w->csv, s, row);
-        e = json_row(w, s, row);
+        if (s != REPORT_DELAYED)
+            e = write_row(w, s, row);
+        else if (json_array_append(w->waits, row) != 0)
+            e = ERR_NOMEM;
         if (e != ERR_OK)
             return e;
-        w->head.rows++;
-        w->head.of[s]++;
     }
     return ferror(w->csv) || ferror(w->json) ? ERR_IO : e;
 }
@@ -290,8 +308,9 @@ static void json_begin(struct writing *w)
 
 static bool end_files(struct writing *w)
 {
+    bool ok = write_waiting(w) == ERR_OK;
     fputs("\n]}\n", w->json);
-    bool ok = fclose(w->json) == 0;
+    ok = fclose(w->json) == 0 && ok;
     w->json = NULL;
     ok = fclose(w->csv) == 0 && ok;
     w->csv = NULL;
@@ -306,11 +325,13 @@ static void writing_fini(struct writing *w)
     if (w->csv != NULL)
         fclose(w->csv);
     json_decref(w->first);
+    json_decref(w->waits);
 }
 
 static int begin(struct writing *w, json_t *page)
 {
     w->first = json_incref(page);
+    w->waits = json_array();
     w->head.first = w->first;
     w->head.order = w->c->order;
     if (open_head(w) != ERR_OK)

@@ -234,6 +234,7 @@ def later(story, report, token, number, folder):
     told = "%d年%d月%d日から見られるようになります(1件)" % (day.year, day.month, day.day)
     story.hold(len(waits) == 1 and waits[0]["act"] == told and "leaf" not in waits[0] and
                not [r for r in again["rows"] if r.get("leaf") == one] and
+               again["rows"][-1] == waits[0] and
                told in read(os.path.join(folder, "3"), "report.html"),
                "2人が承認した一行は、その日まで「%s」とだけ出る。数には入っている" % told,
                "a line that two people delayed says from when on it is shown, and is counted",
