@@ -1,6 +1,10 @@
 """story.py - the teller: lines, checks, and the summary of who got what."""
+import os
+import shutil
+import tempfile
 import time
 
+from region import command, must
 from talk import Broken, say
 from words import WORDS
 
@@ -33,7 +37,21 @@ class Story:
     def note(self, ja, en):
         self.summary.append(say("・%s" % ja, "* %s" % en))
 
+    def whole_log(self):
+        """What the hub wrote while the story went on keeps every rule of the log."""
+        out = tempfile.mkdtemp(prefix="tsunagi-audit-")
+        try:
+            log = os.path.join(out, "log")
+            must("audit", "export", log, "--newest", "--dir", self.region.folder)
+            code, text, err = command("audit", "verify", log)
+            self.hold(code == 0, "監査記録は、ハブなしで確かめても欠けも矛盾もない",
+                      "the audit log, verified without the hub, is whole and keeps its rules",
+                      (text + err).strip()[-300:])
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
+
     def end(self):
+        self.whole_log()
         took = time.monotonic() - self.begun
         self.summary.insert(0, say("■ %s(%.1f秒)", "■ %s (%.1f s)") % (self.title, took))
         print(say("  %.1f秒", "  %.1f s") % took, flush=True)

@@ -280,11 +280,8 @@ static void read_log(struct log *l)
              l->sign_other_answer ? PB__RECALL_OUTCOME__RECALL_HANDED_OVER
                                   : PB__RECALL_OUTCOME__RECALL_DELETED);
     Pb__AckBody answer = PB__ACK_BODY__INIT;
+    answer.has_time_ms = 1;
     sign(l, ERASED, &answer.base, SIGN_ERASE);
-    if (l->leaf[ERASED].signed_.len == 0) { /* an empty body says nothing */
-        answer.has_time_ms = 1;
-        sign(l, ERASED, &answer.base, SIGN_ERASE);
-    }
     assert_int_equal(meaning_open(LEAVES, ORIGIN, &l->found, &m), ERR_OK);
     for (size_t i = 0; i < LEAVES; i++) {
         struct buf b = {0};
