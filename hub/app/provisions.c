@@ -32,7 +32,8 @@ static enum err read_question(const Pb__Ask *a, struct listing *w)
     if (!ask_number(a, "from_ms", &w->from_ms) ||
         !ask_number(a, "to_ms", &w->to_ms) ||
         (later &&
-         (!ask_number(a, "after", &after) || !ask_number(a, "upto", &upto))))
+         (!ask_number(a, "after", &after) || !ask_number(a, "upto", &upto))) ||
+        after > upto || upto > INT64_MAX)
         return ERR_USAGE;
     w->after = (int64_t)after;
     w->last = (int64_t)upto;

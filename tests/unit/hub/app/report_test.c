@@ -754,6 +754,23 @@ static void what_was_passed_on_is_a_record_on_both_sides(void **state)
     json_decref(none);
 }
 
+static void a_later_page_of_provisions_lies_within_the_first(void **state)
+{
+    struct region *r = *state;
+    static const char *const NONE[][2] = {
+        {"9223372036854775808", "9223372036854775809"},
+        {"18446744073709551615", "5"},
+        {"6", "5"},
+        {"x", "5"}};
+    for (size_t i = 0; i < NELEM(NONE); i++)
+        assert_string_equal(
+            ask(client(r, "h1"), "provisions",
+                (const char *[]){"from_ms", "0", "to_ms", "1", "after",
+                                 NONE[i][0], "upto", NONE[i][1], NULL},
+                NULL),
+            err_code(ERR_USAGE));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -768,6 +785,7 @@ int main(void)
         REGION_TEST(an_erased_person_asks_by_the_order),
         REGION_TEST(more_lines_than_a_page_stay_whole_while_others_come),
         REGION_TEST(what_was_passed_on_is_a_record_on_both_sides),
+        REGION_TEST(a_later_page_of_provisions_lies_within_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
