@@ -484,6 +484,12 @@ static void add_why(const struct report_view *v, const Pb__AuditLeaf *l,
         add_period(v, l, &r->text[REPORT_GROUND]);
 }
 
+/* Asked with an agency's rights, at the hub: it was not that agency. */
+static bool by_operator(const Pb__AuditLeaf *l)
+{
+    return l->kind == PB__LEAF_KIND__REPORT && is(l->node, HUB_NODE_NAME);
+}
+
 static void add_agency(const struct report_view *v, const Pb__AuditLeaf *l,
                        struct report_row *r)
 {
@@ -491,6 +497,10 @@ static void add_agency(const struct report_view *v, const Pb__AuditLeaf *l,
     struct buf *b = &r->text[REPORT_AGENCY];
     bool hub = is(l->peer, HUB_CODE) ||
                (is(l->peer, "") && is(l->node, HUB_NODE_NAME));
+    if (by_operator(l)) {
+        buf_adds(b, HUB_NAME "の運用者");
+        return;
+    }
     if (hub || (is(l->peer, "") && is(l->node, "")))
         buf_adds(b, HUB_NAME);
     else if (a != NULL)

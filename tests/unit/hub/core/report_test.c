@@ -269,6 +269,22 @@ static void a_relative_who_sent_is_not_named(void **state)
     report_row_fini(&r);
 }
 
+static void what_the_operator_asked_no_agency_did(void **state)
+{
+    (void)state;
+    struct report_row r = {0};
+    struct report_view v = view("");
+    Pb__AuditLeaf l = leaf_of(K(REPORT));
+    l.node = (char *)(uintptr_t) "hub";
+    assert_int_equal(report_row(&v, &l, &r), ERR_OK);
+    is_text(&r, REPORT_AGENCY, "つなぎ(この仕組み)の運用者", "operator");
+    assert_string_equal(r.agency, "");
+    l.node = (char *)(uintptr_t) "c1";
+    assert_int_equal(report_row(&v, &l, &r), ERR_OK);
+    assert_string_equal(r.agency, HC);
+    report_row_fini(&r);
+}
+
 /* ---- what is no line, and what is one later ---- */
 
 static void the_abuse_channel_is_absent(void **state)
@@ -365,6 +381,7 @@ int main(void)
         cmocka_unit_test(the_other_party_is_hidden_and_the_act_is_not),
         cmocka_unit_test(bytes_that_say_more_than_the_line_are_marked),
         cmocka_unit_test(a_relative_who_sent_is_not_named),
+        cmocka_unit_test(what_the_operator_asked_no_agency_did),
         cmocka_unit_test(the_abuse_channel_is_absent),
         cmocka_unit_test(a_leaf_with_a_handle_of_staff_is_marked),
         cmocka_unit_test(a_later_line_says_when_and_on_what_ground),
