@@ -15,9 +15,9 @@
  *
  * A file is written beside its place, synced and renamed, so it is whole or
  * not there; what a crash left beside is destroyed at the next start.
- * Destroying writes over the bytes, syncs, removes the name and syncs the
- * folder. What a disk that moves its blocks about (SSD) still holds is beyond
- * reach: seal under a credential, or use a disk that encrypts. */
+ * Destroying gives the file such a name, writes over its bytes, syncs, removes
+ * it and syncs the folder. What a disk that moves its blocks about (SSD) still
+ * holds is beyond reach: seal under a credential, or use a disk that encrypts. */
 #include "hub/store/kek.h"
 #include "hub/store/internal.h"
 #include "proto/base/log.h"
@@ -395,12 +395,20 @@ static enum err files_new_epoch(void *kek, uint32_t epoch)
     return e;
 }
 
+/* Under a leftover's name first: half written over, it is no key file, and
+ * must not stop the start. */
 static enum err files_destroy(void *kek, uint32_t epoch)
 {
     struct files *f = kek;
-    char path[PATH_MAX];
+    char path[PATH_MAX], doomed[PATH_MAX];
     path_of(f, epoch, path);
-    enum err e = shred(path);
+    snprintf(doomed, sizeof(doomed), "%s/epoch-%u.kek.tmp-doomed", f->folder,
+             epoch);
+    if (rename(path, doomed) != 0 && errno != ENOENT)
+        return ERR_IO;
+    enum err e = folder_sync(doomed);
+    if (e == ERR_OK)
+        e = shred(doomed);
     if (e == ERR_OK)
         let_go(f, epoch);
     return e;

@@ -3,6 +3,10 @@
 
 #include "hub/store/kek.h"
 #include "proto/wire/sign.h"
+#include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 #define SECRET "0123456789abcdef0123456789abcdef and more"
 #define AAD slice_str("what it is bound to")
@@ -48,6 +52,17 @@ static bool file_says(const char *path, const char *what)
     bool says = strstr((char *)b.p, what) != NULL;
     buf_fini(&b);
     return says;
+}
+
+static int count_files(const char *folder)
+{
+    int n = 0;
+    DIR *d = opendir(folder);
+    assert_non_null(d);
+    for (const struct dirent *e; (e = readdir(d)) != NULL;)
+        n += e->d_name[0] != '.';
+    closedir(d);
+    return n;
 }
 
 static void wrapped_keys_open_under_their_epoch_alone(void **state)
@@ -221,6 +236,36 @@ static void what_a_crash_left_half_written_is_destroyed(void **state)
     KEK_FILES.close(&kek);
 }
 
+/* The process is stopped the moment the old key's bytes are written over. */
+static void destroying_may_be_cut_off_anywhere(void **state)
+{
+    struct world *w = *state;
+    char path[128];
+    uint32_t held[KEK_EPOCHS];
+    void *kek = opened(w);
+    ok(KEK_FILES.new_epoch(kek, 1));
+    ok(KEK_FILES.new_epoch(kek, 2));
+    pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit none = {0, 0};
+        signal(SIGXFSZ, SIG_DFL); /* the first byte written kills */
+        setrlimit(RLIMIT_FSIZE, &none);
+        (void)!KEK_FILES.destroy(kek, 1);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+    KEK_FILES.close(&kek);
+    epoch_path(w, 1, path); /* had it been written over in place */
+    assert_int_not_equal(access(path, F_OK), 0);
+    kek = opened(w);
+    assert_int_equal(KEK_FILES.epochs(kek, held), 1);
+    assert_int_equal(held[0], 2);
+    KEK_FILES.close(&kek);
+    assert_int_equal(count_files(w->kek), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +277,7 @@ int main(void)
         IN_WORLD(a_file_that_is_no_key_stops_the_start),
         IN_WORLD(the_folder_is_the_owners_alone),
         IN_WORLD(what_a_crash_left_half_written_is_destroyed),
+        IN_WORLD(destroying_may_be_cut_off_anywhere),
     };
     if (sign_init() != ERR_OK)
         return 1;
