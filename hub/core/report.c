@@ -514,7 +514,9 @@ static void add_agency(const struct report_view *v, const Pb__AuditLeaf *l,
 static void add_labels(const struct report_view *v, const Pb__AuditLeaf *l,
                        struct report_row *r)
 {
-    if (!is(l->role, ""))
+    if (l->kind == PB__LEAF_KIND__REPORT && is(l->role, "R_PERSON"))
+        buf_adds(&r->text[REPORT_ROLE], "本人の求めによる");
+    else if (!is(l->role, ""))
         buf_adds(&r->text[REPORT_ROLE], policy_label_ja(v->policy, l->role));
     if (!is(l->purpose, ""))
         buf_adds(&r->text[REPORT_PURPOSE],

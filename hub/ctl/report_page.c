@@ -213,6 +213,8 @@ static void put_erased(FILE *f, const struct report_head *h)
     put_text(f, h->order != NULL ? h->order : "");
     fputs("</p><p>この紙に残っているのは、消す前に、いつ、どの機関が受け取った"
           "か、開いたかという記録だけです。情報の中身は残っていません。</p>"
+          "<p>ほかの機関が自分の記録にうつしたものは、その機関の決まりで残る"
+          "ことがあります。それぞれの機関の返事は、証明書に書いてあります。</p>"
           "</div>\n",
           f);
 }

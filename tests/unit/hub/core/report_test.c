@@ -280,7 +280,9 @@ static void what_the_operator_asked_no_agency_did(void **state)
     is_text(&r, REPORT_AGENCY, "つなぎ(この仕組み)の運用者", "operator");
     assert_string_equal(r.agency, "");
     l.node = (char *)(uintptr_t) "c1";
+    l.role = (char *)(uintptr_t) "R_PERSON"; /* no agency is that */
     assert_int_equal(report_row(&v, &l, &r), ERR_OK);
+    is_text(&r, REPORT_ROLE, "本人の求めによる", "role");
     assert_string_equal(r.agency, HC);
     report_row_fini(&r);
 }

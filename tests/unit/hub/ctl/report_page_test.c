@@ -152,6 +152,7 @@ static void an_erased_person_is_told_so_first(void **state)
     assert_non_null(told);
     assert_true(told < strstr(page, "まとめ"));
     assert_non_null(strstr(page, "証明番号 9"));
+    assert_non_null(strstr(page, "残ることがあります")); /* copies elsewhere */
     free(page);
     json_decref(first);
     json_decref(row);
