@@ -121,10 +121,15 @@ static void print_findings(const struct ctl *c, const struct audit_report *r)
            r->found.count, r->found.bytes);
 }
 
+static bool brings_key(const struct ctl *c)
+{
+    return c->vkey != NULL || c->config != NULL || c->dir != NULL;
+}
+
 /* What nobody brought along is believed of the folder itself. */
 static void say_trust(const struct ctl *c, const struct audit_report *r)
 {
-    if (c->vkey == NULL || (r->has_policy && c->policy == NULL))
+    if (!brings_key(c) || (r->has_policy && c->policy == NULL))
         fputs(
             say(c,
                 "注意: フォルダーの中の鍵や方針をそのまま使いました。手元の控え"
@@ -134,24 +139,31 @@ static void say_trust(const struct ctl *c, const struct audit_report *r)
             stderr);
 }
 
+static int show_report(const struct ctl *c, const struct audit_report *r)
+{
+    if (c->json)
+        print_report_json(c, r);
+    else if (r->found.count == 0)
+        print_good(c, r);
+    else
+        print_findings(c, r);
+    say_trust(c, r);
+    return r->found.count == 0 ? EXIT_DONE : EXIT_INTEGRITY;
+}
+
 static int verify_folder(struct ctl *c)
 {
-    struct audit_trust trust = {c->vkey, c->policy, c->older};
+    struct vkey log;
+    struct audit_trust trust = {NULL, c->policy, c->older};
+    if (brings_key(c)) {
+        int code = audit_trusted_key(c, &log);
+        if (code != EXIT_DONE)
+            return code;
+        trust.log = &log;
+    }
     struct audit_report *r = calloc(1, sizeof(*r));
-    if (r == NULL)
-        return fail(c, ERR_NOMEM, c->argv[0]);
-    enum err e = audit_verify(c->argv[0], &trust, r);
-    int code = e != ERR_OK           ? fail(c, e, c->argv[0])
-               : r->found.count == 0 ? EXIT_DONE
-                                     : EXIT_INTEGRITY;
-    if (e == ERR_OK && c->json)
-        print_report_json(c, r);
-    else if (code == EXIT_DONE)
-        print_good(c, r);
-    else if (e == ERR_OK)
-        print_findings(c, r);
-    if (e == ERR_OK)
-        say_trust(c, r);
+    enum err e = r == NULL ? ERR_NOMEM : audit_verify(c->argv[0], &trust, r);
+    int code = e == ERR_OK ? show_report(c, r) : fail(c, e, c->argv[0]);
     free(r);
     return code;
 }

@@ -46,7 +46,8 @@ enum err meaning_close(struct meaning **m) MUST_CHECK;
 /* ---- the folder ---- */
 
 struct audit_trust { /* what the one who verifies brings along; each or NULL */
-    const char *vkey, *policy, *older; /* files */
+    const struct vkey *log;
+    const char *policy, *older; /* files */
 };
 struct audit_report {
     char origin[ORIGIN_MAX];
@@ -60,6 +61,10 @@ struct audit_report {
  * ERR_NOMEM, ERR_IO otherwise. */
 enum err audit_verify(const char *folder, const struct audit_trust *trust,
                       struct audit_report *r) MUST_CHECK;
+/* The log's key as --vkey or the configuration of a node says it. Prints what
+ * went wrong; EXIT_... */
+struct ctl;
+int audit_trusted_key(struct ctl *c, struct vkey *out);
 /* Asks the hub and writes a new folder. newest: the newest head, also when no
  * quorum of witnesses has signed it yet. ERR_NOT_FOUND: no such head yet. */
 enum err audit_export(const struct hub_config *hub, const char *folder,

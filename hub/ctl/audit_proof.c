@@ -6,6 +6,7 @@
  * nothing else: no hub, no export, no node. Whose key that is, somebody must
  * have compared; a node has it since its enrolment. */
 #include "adapters/sdk/settings.h"
+#include "hub/ctl/audit.h"
 #include "hub/ctl/ctl.h"
 #include "proto/base/date.h"
 #include "proto/wire/log_proof.h"
@@ -55,32 +56,21 @@ int cmd_audit_proof(struct ctl *c)
 
 /* ---- verify ---- */
 
-/* Whose word a head is. */
-struct log_name {
-    char origin[ORIGIN_MAX];
-    uint8_t key[KEY_BYTES];
-};
-
-static enum err name_of_vkey(const char *path, struct log_name *n)
+static enum err key_of_file(const char *path, struct vkey *out)
 {
     struct buf b = {0};
-    struct vkey v = {0};
     enum err e = file_read(path, 4096, &b);
     while (b.n > 0 && b.p[b.n - 1] == '\n')
         b.n--;
     if (e == ERR_OK &&
-        (!vkey_parse(buf_slice(&b), &v) || v.type != VKEY_SIGNER))
+        (!vkey_parse(buf_slice(&b), out) || out->type != VKEY_SIGNER))
         e = ERR_INTEGRITY;
-    if (e == ERR_OK) {
-        snprintf(n->origin, sizeof(n->origin), "%s", v.name);
-        memcpy(n->key, v.key, KEY_BYTES);
-    }
     buf_fini(&b);
     return e;
 }
 
 /* As the node knows the log since its enrolment. */
-static enum err name_of_node(const char *config, struct log_name *n)
+static enum err key_of_node(const char *config, struct vkey *out)
 {
     struct settings s;
     struct node_public p;
@@ -91,19 +81,20 @@ static enum err name_of_node(const char *config, struct log_name *n)
     char *path = settings_path(&s, file);
     e = path == NULL ? ERR_NOMEM : keys_read_public(path, &p);
     if (e == ERR_OK) {
-        snprintf(n->origin, sizeof(n->origin), "%s", s.origin);
-        memcpy(n->key, p.sign, KEY_BYTES);
+        *out = (struct vkey){.type = VKEY_SIGNER};
+        snprintf(out->name, sizeof(out->name), "%s", s.origin);
+        memcpy(out->key, p.sign, KEY_BYTES);
     }
     free(path);
     settings_fini(&s);
     return e;
 }
 
-static int read_name(struct ctl *c, struct log_name *n)
+int audit_trusted_key(struct ctl *c, struct vkey *out)
 {
     char path[4096];
     if (c->vkey != NULL) {
-        enum err e = name_of_vkey(c->vkey, n);
+        enum err e = key_of_file(c->vkey, out);
         return e == ERR_OK ? EXIT_DONE : fail(c, e, c->vkey);
     }
     if (c->config == NULL && c->dir == NULL)
@@ -111,7 +102,7 @@ static int read_name(struct ctl *c, struct log_name *n)
     int code = node_config(c, path, sizeof(path));
     if (code != EXIT_DONE)
         return code;
-    enum err e = name_of_node(path, n);
+    enum err e = key_of_node(path, out);
     return e == ERR_OK ? EXIT_DONE : fail(c, e, path);
 }
 
@@ -139,14 +130,14 @@ static void show(const struct ctl *c, const Pb__AuditLeaf *l,
 }
 
 /* What the proof proves is the leaf that it says it carries. */
-static enum err check(const struct log_name *n, const struct log_proof *p,
+static enum err check(const struct vkey *log, const struct log_proof *p,
                       ProtobufCMessage **leaf, struct checkpoint *head)
 {
     struct slice bytes = buf_slice(&p->extra);
     if (bytes.n == 0)
         return ERR_INTEGRITY; /* some other log's, that keeps its leaves apart
                                */
-    enum err e = log_proof_check(p, n->origin, n->key, bytes, head);
+    enum err e = log_proof_check(p, log->name, log->key, bytes, head);
     if (e == ERR_OK)
         e = unpack(&pb__audit_leaf__descriptor, bytes, leaf);
     if (e == ERR_OK && ((const Pb__AuditLeaf *)*leaf)->index != p->index)
@@ -156,19 +147,19 @@ static enum err check(const struct log_name *n, const struct log_proof *p,
 
 int audit_verify_proof(struct ctl *c, const char *path)
 {
-    struct log_name n;
+    struct vkey log;
     struct log_proof p = {0};
     struct checkpoint head;
     struct buf text = {0};
     ProtobufCMessage *leaf = NULL;
-    int code = read_name(c, &n);
+    int code = audit_trusted_key(c, &log);
     if (code != EXIT_DONE)
         return code;
     enum err e = file_read(path, LOG_PROOF_MAX, &text);
     if (e == ERR_OK)
         e = log_proof_parse(buf_slice(&text), &p);
     if (e == ERR_OK)
-        e = check(&n, &p, &leaf, &head);
+        e = check(&log, &p, &leaf, &head);
     if (e == ERR_OK)
         show(c, (const Pb__AuditLeaf *)leaf, &head);
     unpack_free(&leaf);
