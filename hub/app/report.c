@@ -317,6 +317,9 @@ static void leaf_given(const struct hub *h, struct reporting *r,
     leaf_decision(h, &r->d, r->grants, lists, l);
 }
 
+/* What was asked in vain goes by its digest. A digest beside a handle would tie
+ * the handles of all quarters, and after an erasure whoever has the token, to
+ * one person. */
 static enum err leaf_report(struct hub *h, struct reporting *r, enum err answer)
 {
     Pb__AuditLeaf l = leaf_new(h, PB__LEAF_KIND__REPORT);
@@ -328,14 +331,15 @@ static enum err leaf_report(struct hub *h, struct reporting *r, enum err answer)
     l.peer = pb_text(r->who != NULL ? r->who->code : NULL);
     l.has_actor = r->has_actor;
     l.actor = (ProtobufCBinaryData){ID_BYTES, r->actor};
-    l.has_detail_sha256 = l.has_outcome = 1;
-    sha256(slice_of(r->by_order ? r->order.b : r->token, ID_BYTES), asked);
-    l.detail_sha256 = (ProtobufCBinaryData){sizeof(asked), asked};
+    l.has_outcome = 1;
     if (answer == ERR_OK) {
         person = r->person;
         leaf_given(h, r, &lists, &l);
     } else {
         l.reason = pb_text(err_code(answer));
+        l.has_detail_sha256 = 1;
+        sha256(slice_of(r->by_order ? r->order.b : r->token, ID_BYTES), asked);
+        l.detail_sha256 = (ProtobufCBinaryData){sizeof(asked), asked};
     }
     enum err e = leaf_subject(h, person, &l, handle);
     return e != ERR_OK ? e : store_leaf(h->store, &l, &r->report);

@@ -286,6 +286,7 @@ static void asking_is_an_entry_of_the_next_report(void **state)
     assert_string_equal(l->role, "R_PERSON");
     assert_string_equal(l->rule[0], "R140");
     assert_true(l->has_actor && l->has_subject_handle);
+    assert_false(l->has_detail_sha256); /* ties no handle to a token */
     pb__audit_leaf__free_unpacked(l, NULL);
     json_decref(rows);
     json_decref(first);
@@ -376,6 +377,7 @@ static void denied_and_unknown_are_the_same_bytes(void **state) /* I-13 */
     assert_int_equal(l->kind, PB__LEAF_KIND__REPORT);
     assert_int_equal(l->outcome, 0);
     assert_false(l->has_subject_handle);
+    assert_true(l->has_detail_sha256);
     pb__audit_leaf__free_unpacked(l, NULL);
 }
 
