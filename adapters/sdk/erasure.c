@@ -80,6 +80,11 @@ static enum err obey(struct tsunagi_host *h, const struct spool_forget *f,
     }
     if (e == ERR_OK)
         e = spool_forget(h->spool, f, clock_wall_ms(), &gone);
+    if (e == ERR_IO) {
+        log_warn("erasure: no room to write the spool anew code=%s",
+                 err_code(e));
+        return ERR_OK;
+    }
     if (e != ERR_OK)
         return e;
     if (!before)
@@ -88,7 +93,8 @@ static enum err obey(struct tsunagi_host *h, const struct spool_forget *f,
     return link_erase_answer(h->link, order, &gone);
 }
 
-static enum err run_one(struct tsunagi_host *h, const Pb__EraseOrder *order)
+static enum err run_one(struct tsunagi_host *h, const Pb__EraseOrder *order,
+                        bool rest)
 {
     size_t n = order->n_person_token + order->n_case_token;
     struct id *token = calloc(n + 1, sizeof(*token));
@@ -97,7 +103,8 @@ static enum err run_one(struct tsunagi_host *h, const Pb__EraseOrder *order)
     struct spool_forget f = {.leaf = order->leaf,
                              .before_ms = order->has_made_ms ? order->made_ms
                                                              : clock_wall_ms(),
-                             .token = token};
+                             .token = token,
+                             .rest = rest};
     memcpy(f.order.b, order->order.data, ID_BYTES);
     f.tokens = add_tokens(token, 0, order->person_token, order->n_person_token);
     f.tokens =
@@ -107,15 +114,34 @@ static enum err run_one(struct tsunagi_host *h, const Pb__EraseOrder *order)
     return e;
 }
 
+/* The last of them that is new; n: none is. What was called back and bears no
+ * token of any order goes with it. */
+static enum err last_new(struct tsunagi_host *h, ProtobufCMessage *const *list,
+                         size_t n, size_t *last)
+{
+    enum err e = ERR_OK;
+    *last = n;
+    for (size_t i = 0; i < n && e == ERR_OK; i++) {
+        struct id order;
+        bool before = false;
+        memcpy(order.b, ((const Pb__EraseOrder *)list[i])->order.data,
+               ID_BYTES);
+        e = spool_obeyed(h->spool, order, &before);
+        *last = before ? *last : i;
+    }
+    return e;
+}
+
 enum err erasure_run(struct tsunagi_host *h)
 {
-    const Pb__EraseOrder *order;
     bool wanted =
         tsunagi_option(h, "name") != NULL || tsunagi_option(h, "path") != NULL;
-    enum err e = ERR_OK;
+    size_t n, last;
     if (h->link == NULL || (wanted && !h->module_open))
         return ERR_OK;
-    while (e == ERR_OK && (order = link_erase_next(h->link)) != NULL)
-        e = run_one(h, order);
+    ProtobufCMessage *const *list = link_erase_orders(h->link, &n);
+    enum err e = last_new(h, list, n, &last);
+    for (size_t i = 0; i < n && e == ERR_OK; i++)
+        e = run_one(h, (const Pb__EraseOrder *)list[i], i == last);
     return e;
 }

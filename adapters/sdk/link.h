@@ -52,9 +52,10 @@ enum err link_ask(struct link *l, const Pb__Ask *ask, link_done *done,
 /* Forgets a question; its answer goes nowhere. */
 void link_ask_forget(struct link *l, const void *ctx);
 
-/* The next order to forget somebody, NULL when there is none left; valid until
- * link_receive. One that is not answered comes again with the next lease. */
-const Pb__EraseOrder *link_erase_next(struct link *l);
+/* Orders to forget somebody (EraseOrder) that came with the last lease, given
+ * once; valid until link_receive. One that is not answered comes again with the
+ * next lease. */
+ProtobufCMessage *const *link_erase_orders(struct link *l, size_t *n);
 /* Signs what became of it and tells the hub. ERR_NOMEM. */
 enum err link_erase_answer(struct link *l, const Pb__EraseOrder *order,
                            const struct spool_forgotten *o) MUST_CHECK;

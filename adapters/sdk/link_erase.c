@@ -19,7 +19,8 @@ void link_erase_reset(struct link *k)
 {
     for (size_t i = 0; i < k->erase_count; i++)
         unpack_free(&k->erase[i]);
-    k->erase_count = k->erase_at = 0;
+    k->erase_count = 0;
+    k->erase_given = false;
 }
 
 static enum err open_order(struct link *k, const char *hex,
@@ -58,11 +59,11 @@ enum err link_erase_take(struct link *k, const json_t *list)
     return e;
 }
 
-const Pb__EraseOrder *link_erase_next(struct link *k)
+ProtobufCMessage *const *link_erase_orders(struct link *k, size_t *n)
 {
-    if (k->erase_at == k->erase_count)
-        return NULL;
-    return (const Pb__EraseOrder *)k->erase[k->erase_at++];
+    *n = k->erase_given ? 0 : k->erase_count;
+    k->erase_given = true;
+    return k->erase;
 }
 
 /* ---- the answer ---- */

@@ -85,7 +85,8 @@ struct link {
     struct id *answered;
     size_t answered_count, answered_cap, answered_at;
     ProtobufCMessage *erase[ERASES_MAX]; /* EraseOrder */
-    size_t erase_count, erase_at;
+    size_t erase_count;
+    bool erase_given;
     struct asked ask[ASKS_MAX]; /* oldest first */
     size_t ask_count;
     bool delivered, forked;

@@ -254,7 +254,7 @@ bool spool_dirty(const struct spool *s)
     return s->open_tx;
 }
 
-static enum err meta_get(struct spool *s, const char *k, struct buf *v)
+enum err db_meta_get(struct spool *s, const char *k, struct buf *v)
 {
     sqlite3_stmt *st = db_query(s, Q_META_GET);
     sqlite3_bind_text(st, 1, k, -1, SQLITE_STATIC);
@@ -267,7 +267,7 @@ static enum err meta_get(struct spool *s, const char *k, struct buf *v)
     return v->failed ? ERR_NOMEM : e;
 }
 
-static enum err meta_set(struct spool *s, const char *k, struct slice v)
+enum err db_meta_set(struct spool *s, const char *k, struct slice v)
 {
     sqlite3_stmt *st = db_query(s, Q_META_SET);
     sqlite3_bind_text(st, 1, k, -1, SQLITE_STATIC);
@@ -603,7 +603,7 @@ enum err spool_set_head(struct spool *s, enum spool_head which,
     buf_addf(&b, " %s\n", c->origin);
     buf_add(&b, note.p, note.n);
     enum err e =
-        b.failed ? ERR_NOMEM : meta_set(s, head_name(which), buf_slice(&b));
+        b.failed ? ERR_NOMEM : db_meta_set(s, head_name(which), buf_slice(&b));
     buf_fini(&b);
     return e;
 }
@@ -632,7 +632,7 @@ enum err spool_head(struct spool *s, enum spool_head which,
 {
     struct buf b = {0};
     memset(c, 0, sizeof(*c));
-    enum err e = meta_get(s, head_name(which), &b);
+    enum err e = db_meta_get(s, head_name(which), &b);
     if (e == ERR_OK)
         e = parse_checkpoint(buf_slice(&b), c, note);
     buf_fini(&b);

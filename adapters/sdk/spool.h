@@ -207,6 +207,7 @@ struct spool_forget {
     uint64_t before_ms;     /* what was made or released later stays */
     const struct id *token; /* of the person and of their cases */
     size_t tokens;
+    bool rest; /* and what was called back for an erasure, whatever its token */
 };
 struct spool_forgotten {
     enum recall outcome; /* HANDED: some of it had left; UNKNOWN: had none */
@@ -215,8 +216,9 @@ struct spool_forgotten {
 };
 /* Destroys the keys under these tokens and empties every row of theirs, also
  * what is kept without limit; the rows stay, for telling repeats, without token
- * and without the hash of a source. Commits and scrubs. An order obeyed before
- * changes nothing and gives what it gave then. */
+ * and without the hash of a source. Commits, and writes the database anew:
+ * ERR_IO when the disk has no room for that, then a repeat does it. An order
+ * obeyed before changes nothing and gives what it gave then. */
 enum err spool_forget(struct spool *s, const struct spool_forget *f,
                       uint64_t now_ms, struct spool_forgotten *out) MUST_CHECK;
 /* Was it obeyed before? */

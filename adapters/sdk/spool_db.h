@@ -77,6 +77,10 @@ enum err db_row(struct spool *s, sqlite3_stmt *st) MUST_CHECK;
 /* A write, in the open transaction or a new one. */
 enum err db_run(struct spool *s, sqlite3_stmt *st) MUST_CHECK;
 
+/* Named values. ERR_NOT_FOUND. */
+enum err db_meta_get(struct spool *s, const char *k, struct buf *v) MUST_CHECK;
+enum err db_meta_set(struct spool *s, const char *k, struct slice v) MUST_CHECK;
+
 /* ---- keys of people ---- */
 struct slice db_token(const uint8_t *person);
 /* what, a zero byte, the row's id: bound into each seal. */

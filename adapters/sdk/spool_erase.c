@@ -10,7 +10,11 @@
  *
  * A row about no person may still be about a case: such events are opened to
  * see. Everything is one transaction, the order's answer included, so that a
- * crash leaves either all of it or nothing, and a repeat is told the same. */
+ * crash leaves either all of it or nothing, and a repeat is told the same.
+ *
+ * SQLite overwrites what it deletes, but not the copies of cells that it leaves
+ * in the gap of a page when it moves them to another. So the database is then
+ * written anew, which a mark remembers until it is done. */
 #include "adapters/sdk/spool_db.h"
 #include "proto/wire/event.h"
 #include "proto/wire/unpack.h"
@@ -69,13 +73,14 @@ static bool out_meant(const struct spool_forget *f, const struct spool_out *o)
                          : of_their_case(f, buf_slice(&o->event));
 }
 
-/* What was called back and has no token can be told from nothing else. */
+/* What was called back under a token that no order names, or under none, can
+ * be told from nothing else. */
 static bool in_meant(const struct spool_forget *f, const struct spool_in *d)
 {
+    if (f->rest && d->erased && d->delivery.n > 0)
+        return true;
     if (d->released_ms > f->before_ms)
         return false;
-    if (d->erased && !d->has_person && !d->has_case)
-        return d->delivery.n > 0;
     return person_at(f, d->has_person, d->person) < f->tokens ||
            (d->has_case && token_at(f, d->case_token) < f->tokens);
 }
@@ -239,6 +244,39 @@ static enum err all_keys(struct work *w)
     return e;
 }
 
+/* ---- written anew ---- */
+
+#define REWRITE "rewrite"
+
+static enum err mark_rewrite(struct spool *s, bool wanted)
+{
+    return db_meta_set(s, REWRITE, slice_str(wanted ? "1" : "0"));
+}
+
+static enum err rewrite_wanted(struct spool *s, bool *wanted)
+{
+    struct buf b = {0};
+    enum err e = db_meta_get(s, REWRITE, &b);
+    *wanted = e == ERR_OK && b.n == 1 && b.p[0] == '1';
+    buf_fini(&b);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+/* ERR_IO: no room on the disk for a second copy; the mark stays. */
+static enum err rewrite(struct spool *s)
+{
+    bool wanted = false;
+    enum err e = rewrite_wanted(s, &wanted);
+    if (e == ERR_OK)
+        e = spool_scrub(s);
+    if (e != ERR_OK || !wanted)
+        return e;
+    if (sqlite3_exec(s->db, "VACUUM", NULL, NULL, NULL) != SQLITE_OK)
+        return ERR_IO;
+    e = mark_rewrite(s, false);
+    return e == ERR_OK ? spool_scrub(s) : e;
+}
+
 /* ---- the order ---- */
 
 static enum err remembered(struct spool *s, struct id order,
@@ -288,7 +326,9 @@ static enum err forget(struct work *w, uint64_t now_ms)
                                   : RECALL_UNKNOWN;
     if (e == ERR_OK)
         e = remember(w->s, w->f, o);
-    return e == ERR_OK ? spool_scrub(w->s) : e;
+    if (e == ERR_OK)
+        e = mark_rewrite(w->s, true);
+    return e == ERR_OK ? rewrite(w->s) : e;
 }
 
 enum err spool_forget(struct spool *s, const struct spool_forget *f,
@@ -298,7 +338,7 @@ enum err spool_forget(struct spool *s, const struct spool_forget *f,
     memset(out, 0, sizeof(*out));
     enum err e = remembered(s, f->order, out);
     if (e != ERR_NOT_FOUND)
-        return e;
+        return e == ERR_OK ? rewrite(s) : e;
     w.fresh = calloc(f->tokens + 1, sizeof(*w.fresh));
     if (w.fresh == NULL)
         return ERR_NOMEM;

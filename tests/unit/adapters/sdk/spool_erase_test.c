@@ -207,6 +207,52 @@ static void no_token_is_left_on_the_disk(void **state)
     spool_in_fini(&d);
 }
 
+/* Rows that moved from page to page as they grew. */
+#define MANY 600
+static struct slice uneven(void)
+{
+    static const uint8_t BYTES[900];
+    return slice_of(BYTES, randombytes_uniform(2) == 0 ? 50 : 900);
+}
+
+static struct id sent_uneven(struct place *p, const struct id *who)
+{
+    struct spool_event e = {.event_id = id_random(),
+                            .lane = LANE_NORMAL,
+                            .created_ms = T0 - 1,
+                            .type = 1001,
+                            .person = who->b,
+                            .event = uneven()};
+    assert_int_equal(spool_next_seq(p->s, LANE_NORMAL, &e.node_seq), ERR_OK);
+    assert_int_equal(spool_put(p->s, &e), ERR_OK);
+    return e.event_id;
+}
+
+static void nothing_is_left_between_the_rows(void **state)
+{
+    struct place *p = *state;
+    struct id token[MANY], event[MANY];
+    struct spool_forgotten out;
+    for (size_t i = 0; i < MANY; i++) {
+        token[i] = id_random();
+        event[i] = sent_uneven(p, &token[i]);
+        if (i > 5)
+            assert_int_equal(spool_answer(p->s, event[i - 3], OUT_ACCEPTED, "",
+                                          uneven(), T0),
+                             ERR_OK);
+        if (i % 7 == 0)
+            assert_int_equal(spool_commit(p->s), ERR_OK);
+    }
+    const struct spool_forget half = {
+        .order = {{3}}, .before_ms = T0, .token = token, .tokens = MANY / 2};
+    assert_int_equal(spool_forget(p->s, &half, T0, &out), ERR_OK);
+    assert_int_equal(out.deleted, MANY / 2);
+    for (size_t i = 0; i < MANY; i++) {
+        struct slice one = slice_of(token[i].b, ID_BYTES);
+        assert_int_equal(on_disk(p, one), i >= MANY / 2);
+    }
+}
+
 /* ---- the answer ---- */
 
 static void what_was_handed_over_is_said_so(void **state)
@@ -258,11 +304,15 @@ static void a_delivery_without_token_goes_by_its_recall(void **state)
     struct id other = got(p, NULL, NULL, T0 - 1);
     assert_int_equal(spool_mark(p->s, nobody, IN_HANDED, T0), ERR_OK);
     assert_int_equal(recall(p, nobody).outcome, RECALL_HANDED);
-    const struct spool_forget f = order(1);
-    bool meant = false;
+    struct spool_forget f = order(1);
+    bool meant = true;
+    assert_int_equal(spool_meant_delivery(p->s, &f, nobody, &meant), ERR_OK);
+    assert_false(meant);
+    f.rest = true;
     assert_int_equal(spool_meant_delivery(p->s, &f, nobody, &meant), ERR_OK);
     assert_true(meant);
-    struct spool_forgotten out = forget(p);
+    struct spool_forgotten out;
+    assert_int_equal(spool_forget(p->s, &f, T0, &out), ERR_OK);
     assert_int_equal(out.handed, 1);
     assert_false(got_is_there(p, nobody));
     assert_true(got_is_there(p, other));
@@ -291,6 +341,7 @@ int main(void)
         CASE(what_came_after_is_kept_under_a_fresh_key),
         CASE(the_key_is_gone_with_everything_under_it),
         CASE(no_token_is_left_on_the_disk),
+        CASE(nothing_is_left_between_the_rows),
         CASE(what_was_handed_over_is_said_so),
         CASE(a_repeat_is_told_the_same_and_takes_nothing),
         CASE(a_delivery_without_token_goes_by_its_recall),
