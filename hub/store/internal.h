@@ -183,6 +183,11 @@ enum err keyring_make_master(struct store *s, struct id person,
                              const uint8_t **key) MUST_CHECK;
 enum err keyring_find_master(struct store *s, struct id person,
                              const uint8_t **key) MUST_CHECK;
+/* ---- lost.c ---- */
+/* Empties and counts what is sealed under keys that are not there, in a
+ * transaction of its own. older_keyring: else they were destroyed. */
+enum err lost_settle(struct store *s, bool older_keyring) MUST_CHECK;
+
 /* What is sealed at the hub is padded to this. */
 #define STORE_BLOCK 256
 

@@ -17,7 +17,8 @@
  * not there; what a crash left beside is destroyed at the next start.
  * Destroying gives the file such a name, writes over its bytes, syncs, removes
  * it and syncs the folder. What a disk that moves its blocks about (SSD) still
- * holds is beyond reach: seal under a credential, or use a disk that encrypts. */
+ * holds is beyond reach: seal under a credential, or use a disk that encrypts.
+ */
 #include "hub/store/kek.h"
 #include "hub/store/internal.h"
 #include "proto/base/log.h"

@@ -297,7 +297,9 @@ static enum err compare_note(struct store *s, const struct store_config *c,
     for (size_t i = RING_BYTES; e == ERR_OK && i < NOTE_BYTES; i++)
         made = made << 8 | note.p[i];
     buf_fini(&note);
-    if (e != ERR_OK || made <= s->keys->made)
+    s->keys->older = e == ERR_OK && made > s->keys->made;
+    s->keys->differs = made != s->keys->made;
+    if (e != ERR_OK || !s->keys->older)
         return e;
     if (c->accept_older_keyring)
         return accept_older(s, made);

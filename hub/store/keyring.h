@@ -25,6 +25,7 @@ struct keyring {
     uint8_t ring[RING_BYTES];
     uint64_t made, at_begin; /* keys ever made; when the transaction began */
     bool in_tx;              /* of keyring.db */
+    bool older, differs;     /* than hub.db remembers; from that */
     bool turning;            /* a rotation is under way: how far */
     struct id turned;
     uint64_t turned_quarter;

@@ -15,7 +15,7 @@
  *     key-encryption keys lie in three folders, none within another.
  *  6. The log: its last leaves are hashed again, and the anchor beside the
  *     keys must name a leaf that is there. */
-#include "hub/store/internal.h"
+#include "hub/store/keyring.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include <assert.h>
@@ -459,6 +459,9 @@ enum err store_open(const struct store_config *c, struct store **out,
         e = log_load(s, c->accept_rollback, why);
     if (e == ERR_OK)
         e = load_counts(s, why);
+    if (e == ERR_OK && s->keys != NULL &&
+        (s->keys->differs || c->accept_rollback))
+        e = lost_settle(s, s->keys->older);
     if (e != ERR_OK)
         goto fail;
     s->tidied_ms = clock_boot_ms();

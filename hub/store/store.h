@@ -33,7 +33,9 @@ struct store_config {
     bool accept_older_keyring; /* else refused; some payload is lost then */
     bool accept_rollback;      /* see store_anchor_renew */
 };
-/* ERR_STORE_OPEN, ERR_ROLLBACK (the anchor names a leaf that is not there or
+/* What is sealed under keys that are not there (an older copy of either
+ * database) is emptied first, and said.
+ * ERR_STORE_OPEN, ERR_ROLLBACK (the anchor names a leaf that is not there or
  * differs), ERR_INTEGRITY. *s is NULL on error; why gets one line. */
 enum err store_open(const struct store_config *c, struct store **s,
                     struct buf *why) MUST_CHECK;

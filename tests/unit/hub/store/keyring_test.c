@@ -308,6 +308,95 @@ static void an_older_keyring_is_refused_unless_that_is_said(void **state)
     world_reopen(w);
 }
 
+static size_t handles_of(struct world *w, struct id person)
+{
+    struct handle *all;
+    size_t n;
+    ok(store_person_handles(w->s, person, &all, &n));
+    free(all);
+    return n;
+}
+
+/* A new key takes a lost one's place: what lay under that is gone, which is no
+ * damage that stops the hub. */
+static void what_lay_under_a_lost_key_is_gone_and_not_damaged(void **state)
+{
+    struct world *w = *state;
+    char old[112];
+    int64_t first, lost;
+    uint8_t handle[16], subject[ID_BYTES];
+    struct id found;
+    bool there;
+    add_person(w, &first);
+    snprintf(old, sizeof(old), "%s/old", w->dir);
+    ok(store_backup(w->s, COPY_KEYRING, old));
+    struct id person = add_person(w, &lost);
+    ok(store_begin(w->s));
+    ok(store_subject_new(w->s, person, NOON_MS, subject));
+    ok(store_commit(w->s));
+    store_close(&w->s);
+    copy_file(old, w->ring_db);
+    w->accept_older_keyring = true;
+    ok(world_open(w));
+    w->accept_older_keyring = false;
+    struct stored_event e = event_of(person, CANARY);
+    ok(store_begin(w->s));
+    ok(store_person_handle(w->s, person, NOON_MS + 100 * DAY_MS, handle));
+    ok(put(w->s, &e)); /* the same quarter again */
+    ok(store_subject_new(w->s, person, NOON_MS, handle));
+    ok(store_commit(w->s));
+    assert_true(readable(w, e.seq));
+    assert_false(readable(w, lost));
+    assert_true(readable(w, first));
+    assert_int_equal(handles_of(w, person), 1);
+    ok(store_subject_find(w->s, subject, NOON_MS, &there, &found));
+    assert_false(there);
+    stored_event_fini(&e);
+}
+
+static void put_token(struct world *w, struct id person, uint8_t token[16])
+{
+    memset(token, 7, 16);
+    ok(store_begin(w->s));
+    ok(store_token_put(w->s, HOSPITAL, TOKEN_PERSON, token, person));
+    ok(store_commit(w->s));
+}
+
+/* An older hub.db under the newest keyring does not know of the erasure. */
+static void who_was_erased_stays_so_in_an_older_copy_of_the_data(void **state)
+{
+    struct world *w = *state;
+    char old[112];
+    int64_t gone_seq, kept_seq;
+    uint8_t token[16];
+    struct key_gone *gone;
+    struct person_facts about;
+    struct id found;
+    bool there;
+    struct id person = add_person(w, &gone_seq);
+    struct id other = add_person(w, &kept_seq);
+    put_token(w, person, token);
+    snprintf(old, sizeof(old), "%s/old", w->dir);
+    ok(store_backup(w->s, COPY_DATA, old));
+    destroy(w, person, &gone);
+    free(gone);
+    rotate(w);
+    store_close(&w->s);
+    copy_file(old, w->db);
+    w->accept_rollback = true;
+    ok(world_open(w));
+    assert_false(readable(w, gone_seq));
+    assert_true(readable(w, kept_seq));
+    assert_int_equal(store_person(w->s, person, &about), ERR_NOT_FOUND);
+    ok(store_token_find(w->s, HOSPITAL, TOKEN_PERSON, token, &there, &found));
+    assert_false(there);
+    assert_int_equal(handles_of(w, other), 1);
+    struct taken_order o = {0};
+    ok(store_order_next(w->s, (struct id){{0}}, &o, &there));
+    assert_false(there);
+    assert_int_equal(found_in(w->db, slice_of(person.b, ID_BYTES)), 0);
+}
+
 static void no_copy_holds_what_wraps_the_keys(void **state)
 {
     struct world *w = *state;
@@ -587,6 +676,8 @@ int main(void)
         IN_OPEN_WORLD(the_data_alone_opens_nothing),
         IN_OPEN_WORLD(the_keyring_of_another_store_is_refused),
         IN_OPEN_WORLD(an_older_keyring_is_refused_unless_that_is_said),
+        IN_OPEN_WORLD(what_lay_under_a_lost_key_is_gone_and_not_damaged),
+        IN_OPEN_WORLD(who_was_erased_stays_so_in_an_older_copy_of_the_data),
         IN_OPEN_WORLD(no_copy_holds_what_wraps_the_keys),
         IN_OPEN_WORLD(a_key_without_its_payload_harms_nothing),
         IN_OPEN_WORLD(an_event_taken_back_leaves_the_others_their_keys),

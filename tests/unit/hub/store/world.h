@@ -29,7 +29,7 @@
 struct world {
     char dir[64], data[80], ring[80], keys[80];
     char db[96], ring_db[96], anchor[96], kek[96], kek_file[112];
-    bool accept_older_keyring;
+    bool accept_older_keyring, accept_rollback;
     struct store *s;
     struct buf why;
 };
@@ -37,7 +37,8 @@ struct world {
 MAYBE enum err world_open(struct world *w)
 {
     struct store_config c = {
-        w->data, w->anchor, w->ring, w->kek, w->accept_older_keyring, false};
+        w->data,           w->anchor, w->ring, w->kek, w->accept_older_keyring,
+        w->accept_rollback};
     return store_open(&c, &w->s, &w->why);
 }
 
