@@ -279,8 +279,10 @@ int read_text(const struct ctl *c, const char *path, struct buf *out)
         while ((n = fread(part, 1, sizeof(part), stdin)) > 0 &&
                out->n <= EVENT_MAX)
             buf_add(out, part, n);
-        e = out->failed ? ERR_NOMEM : out->n > EVENT_MAX ? ERR_FILE_SIZE : e;
     }
+    buf_adds(out, ""); /* a text, even of nothing */
+    if (e == ERR_OK)
+        e = out->failed ? ERR_NOMEM : out->n > EVENT_MAX ? ERR_FILE_SIZE : e;
     return e == ERR_OK ? EXIT_DONE : fail(c, e, path != NULL ? path : "-");
 }
 

@@ -154,15 +154,23 @@ consent() { # PERSON
     [ "$status" -eq 0 ]
 }
 
-@test "the number of a person does not stay on the command line" {
+@test "neither number nor token of a person stays on the command line" {
     hub=$(awk '$1 == "hub" {print $2}' "$D/pids")
     kill -STOP "$hub"
     tsunagi consent refuse --person 0000777777 --purpose P_REG --timeout 3s --dir "$D" --node p1 &
     pid=$!
     sleep 0.5
+    tsunagi order make lift --agency WO-4931000014 --token 00112233445566778899aabbccddeeff \
+        --dir "$D" &
+    order=$!
+    sleep 0.5
     line=$(tr '\0' ' ' <"/proc/$pid/cmdline")
+    token=$(tr '\0' ' ' <"/proc/$order/cmdline")
     kill -CONT "$hub"
     wait $pid || true
+    wait $order || true
+    [[ "$token" == *"--token xxxxxxxx"* ]]
+    [[ "$token" != *00112233* ]]
     [[ "$line" == *"--person xxxxxxxxxx"* ]]
     [[ "$line" != *0000777777* ]]
 }
@@ -210,6 +218,8 @@ PY
     [ "$status" -eq 5 ] # nobody said that the person was asked who they are
     run tsunagi audit report --person - --actor desk --yes --dir "$D" --node p1 <<<it-2
     [ "$status" -eq 2 ] # no folder
+    run tsunagi audit report --person - --actor desk --yes --out "$out/r" --dir "$D" --node p1 </dev/null
+    [ "$status" -eq 2 ] # nobody is named
     run tsunagi audit report --person - --actor desk --yes --out "$out/r" --dir "$D" --node p1 --json <<<it-2
     [ "$status" -eq 0 ]
     [[ "$output" == *'"schema":"tsunagi.audit-report/1","rows":'* ]]
