@@ -103,7 +103,7 @@ consent() { # PERSON
 
 @test "one delivery is opened by a person who says who they are, and is leafed" {
     for n in b1-a b1-b; do
-        id=$(tsunagi inbox --all --dir "$D" --node $n | awk '/EMERGENCY_REGISTERED/ {print $1}')
+        id=$(tsunagi inbox --all --dir "$D" --node $n | awk '/EMERGENCY_REGISTERED/ {print $1; exit}')
         [ -z "$id" ] || break
     done
     run tsunagi inbox show "$id" --dir "$D" --node $n
