@@ -104,6 +104,9 @@ void link_rewind_lane(struct lane_link *l);
 enum err link_reopen_lane(struct link *k, size_t lane) MUST_CHECK;
 /* Ends the oldest question with this outcome. */
 void link_end_ask(struct link *k, enum err e, const Pb__Answer *a);
+/* What a link_done got: its object (owned, json_decref), or the error it is. */
+enum err link_open_answer(enum err e, const Pb__Answer *a,
+                          json_t **j) MUST_CHECK;
 /* A broken machine goes up; a bad message is told and forgotten. */
 enum err link_swallow(struct link *k, const char *what, enum err e) MUST_CHECK;
 /* The list with room for one more element, NULL when out of memory. */

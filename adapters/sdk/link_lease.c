@@ -14,7 +14,6 @@
 #include "adapters/sdk/link_lanes.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
-#include "proto/wire/json.h"
 #include "proto/wire/unpack.h"
 #include <inttypes.h>
 #include <string.h>
@@ -114,10 +113,7 @@ static enum err take_lease(struct link *k, const Pb__Answer *a)
 {
     struct lease *l = &k->lease;
     json_t *j = NULL;
-    if (a->code != NULL && *a->code != '\0')
-        return err_from_code(a->code);
-    enum err e =
-        json_parse(slice_str(a->json != NULL ? a->json : ""), &j, NULL);
+    enum err e = link_open_answer(ERR_OK, a, &j);
     if (e == ERR_OK)
         e = take_recalls(k, json_object_get(j, "recalls"));
     if (e == ERR_OK)

@@ -11,7 +11,6 @@
 #include "adapters/sdk/link_lanes.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
-#include "proto/wire/json.h"
 #include "proto/wire/unpack.h"
 #include <string.h>
 
@@ -207,11 +206,7 @@ static void joined_came(void *ctx, enum err e, const Pb__Answer *a)
 static enum err read_note(struct link *k, enum err e, const Pb__Answer *a)
 {
     json_t *j = NULL;
-    if (e != ERR_OK || a == NULL)
-        return e != ERR_OK ? e : ERR_UNREACHABLE;
-    if (a->code != NULL && *a->code != '\0')
-        return err_from_code(a->code);
-    e = json_parse(slice_str(a->json != NULL ? a->json : ""), &j, NULL);
+    e = link_open_answer(e, a, &j);
     const char *note = json_string_value(json_object_get(j, "note"));
     if (e == ERR_OK)
         e = open_cosigned(k, slice_str(note != NULL ? note : ""),

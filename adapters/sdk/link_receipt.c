@@ -9,6 +9,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/wire/frame.h"
+#include "proto/wire/json.h"
 #include "proto/wire/log_proof.h"
 #include "proto/wire/unpack.h"
 #include <stdlib.h>
@@ -224,6 +225,16 @@ static enum err apply_error(struct link *k, size_t lane, const Pb__Error *m,
     l->pause_ms = now + (m->retry_after_ms > 0 ? m->retry_after_ms : PAUSE_MS);
     link_rewind_lane(l);
     return ERR_OK;
+}
+
+enum err link_open_answer(enum err e, const Pb__Answer *a, json_t **j)
+{
+    *j = NULL;
+    if (e != ERR_OK || a == NULL)
+        return e != ERR_OK ? e : ERR_UNREACHABLE;
+    if (a->code != NULL && *a->code != '\0')
+        return err_from_code(a->code);
+    return json_parse(slice_str(a->json != NULL ? a->json : ""), j, NULL);
 }
 
 enum err link_take_error(struct link *k, size_t lane, struct slice body,

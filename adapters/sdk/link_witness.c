@@ -16,7 +16,6 @@
 #include "adapters/sdk/link_lanes.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
-#include "proto/wire/json.h"
 #include "proto/wire/unpack.h"
 #include "proto/wire/witness.h"
 #include <inttypes.h>
@@ -250,11 +249,7 @@ enum err link_read_proof(enum err e, const Pb__Answer *a,
 {
     json_t *j = NULL;
     *n = 0;
-    if (e != ERR_OK || a == NULL)
-        return e != ERR_OK ? e : ERR_UNREACHABLE;
-    if (a->code != NULL && *a->code != '\0')
-        return err_from_code(a->code);
-    e = json_parse(slice_str(a->json != NULL ? a->json : ""), &j, NULL);
+    e = link_open_answer(e, a, &j);
     if (e == ERR_OK)
         e = read_hashes(json_object_get(j, "proof"), path, n);
     json_decref(j);

@@ -117,11 +117,7 @@ static void add_head(const struct hub *h, const struct taken_order *o,
     buf_adds(j, "{\"schema\":\"tsunagi.erase-certificate/1\",\"order\":\"");
     buf_add_hex(j, slice_of(o->order.b, ID_BYTES));
     buf_addf(j, "\",\"origin\":\"%s\",\"state\":\"%s\",\"leaf\":%" PRIu64,
-             h->config.origin,
-             o->state == ORDER_OVER    ? "over"
-             : o->state == ORDER_BEGUN ? "begun"
-                                       : "taken",
-             o->leaf);
+             h->config.origin, order_state_name(o->state), o->leaf);
     ask_add_time(j, "time", h->now_ms);
     ask_add_time(j, "taken", o->taken_ms);
     if (o->state == ORDER_OVER)

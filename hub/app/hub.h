@@ -408,6 +408,8 @@ enum err ask_order_submit(struct hub *h, const Pb__Ask *a,
                           struct buf *json) MUST_CHECK;
 enum err ask_order_list(struct hub *h, const Pb__Ask *a,
                         struct buf *json) MUST_CHECK;
+/* "taken", "begun", "over". */
+const char *order_state_name(enum order_state s);
 
 /* ---- erase.c: a person's end, at every holder ---- */
 /* Takes an order of erasure: leafed already, in the turn's transaction. */

@@ -149,8 +149,8 @@ static int refused(struct hub *h, enum err e, struct buf *why)
     return e == ERR_STORE || e == ERR_IO ? EXIT_STORE : EXIT_REFUSED;
 }
 
-/* order: NULL, or a new epoch is all there is to do. */
-/* What the command line asked for. */
+/* What the command line asked for. order, copy: NULL, or the only thing to do.
+ */
 struct wanted {
     const char *path, *order, *copy;
     bool check, older_keyring;

@@ -365,6 +365,12 @@ static void add_fields(const struct order *o, struct buf *j)
         buf_addf(j, ",\"leaves\":%zu", o->leaf_count);
 }
 
+const char *order_state_name(enum order_state s)
+{
+    static const char *const NAME[] = {"taken", "begun", "over"};
+    return NAME[s];
+}
+
 /* "" or until when something keeps an erasure from going on. */
 static enum err add_held(struct hub *h, const struct taken_order *o,
                          struct buf *j)
@@ -384,7 +390,6 @@ static enum err add_held(struct hub *h, const struct taken_order *o,
 static enum err add_order(struct hub *h, const struct taken_order *o,
                           struct buf *j)
 {
-    static const char *const STATE[] = {"taken", "begun", "over"};
     struct order text;
     struct buf why = {0};
     uint64_t open, all;
@@ -395,7 +400,7 @@ static enum err add_order(struct hub *h, const struct taken_order *o,
     buf_adds(j, "{\"order\":\"");
     buf_add_hex(j, slice_of(o->order.b, ID_BYTES));
     buf_addf(j, "\",\"kind\":\"%s\",\"state\":\"%s\",\"leaf\":%" PRIu64,
-             order_kind_name(o->kind), STATE[o->state], o->leaf);
+             order_kind_name(o->kind), order_state_name(o->state), o->leaf);
     ask_add_time(j, "taken", o->taken_ms);
     if (o->done_ms != 0)
         ask_add_time(j, "done", o->done_ms);

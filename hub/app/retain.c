@@ -1,5 +1,5 @@
 /* retain.c - retention: what content the hub keeps no longer. The first step of
- * every night (erase.c); the figures are the policy pack's, counted by
+ * every night (night.c); the figures are the policy pack's, counted by
  * core/retain.
  *
  *   ENDS      events that end their case are noted with it

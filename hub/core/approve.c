@@ -148,15 +148,6 @@ size_t approvers_people(const struct approvers *a)
     return n;
 }
 
-const struct approver *approvers_find(const struct approvers *a,
-                                      const char *name)
-{
-    for (size_t i = 0; i < a->n; i++)
-        if (strcmp(a->list[i].name, name) == 0)
-            return &a->list[i];
-    return NULL;
-}
-
 /* ---- signatures ---- */
 
 enum err approve_sign(struct slice note, const struct node_keys *key,

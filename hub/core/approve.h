@@ -30,9 +30,6 @@ void approvers_free(struct approvers **a);
 void approvers_anchor(struct approvers *a, const struct approvers *kept);
 /* Different people whose signatures count. */
 size_t approvers_people(const struct approvers *a);
-/* By the name of the key; NULL when nobody. */
-const struct approver *approvers_find(const struct approvers *a,
-                                      const char *name);
 
 #define APPROVALS_MAX 16 /* people; more count no more */
 struct approvals {

@@ -59,6 +59,9 @@ bool policy_glass_reason(const struct policy *p, const char *reason);
 /* A number of breakglass.tsv (kind limit) or the days of retention.tsv by
  * name: "minutes", "review_hours", "consent_longest"; -1: the pack has none. */
 int64_t policy_limit(const struct policy *p, const char *name);
+/* The most any pack may allow: whoever verifies a log has no pack to ask. */
+#define GLASS_MINUTES_MOST 60
+#define GLASS_REVIEW_HOURS_MOST 72
 
 /* ---- how long content is kept (core/retain.h reckons with it) ---- */
 

@@ -27,11 +27,16 @@ static const struct {
     const char *name;
     int64_t least, most;
 } NEEDED[] = {
-    {"minutes", 1, 60},          {"extensions", 0, 1},
-    {"step_up_minutes", 1, 5},   {"text_characters", 20, 1000},
-    {"texts_compared", 5, 5},    {"review_hours", 1, 72},
-    {"consent_longest", 1, 731}, {"consent_reminder", 0, 731},
-    {"paper_after_oral", 0, 31}, {"hub_payload", 0, 90},
+    {"minutes", 1, GLASS_MINUTES_MOST},
+    {"extensions", 0, 1},
+    {"step_up_minutes", 1, 5},
+    {"text_characters", 20, 1000},
+    {"texts_compared", 5, 5},
+    {"review_hours", 1, GLASS_REVIEW_HOURS_MOST},
+    {"consent_longest", 1, 731},
+    {"consent_reminder", 0, 731},
+    {"paper_after_oral", 0, 31},
+    {"hub_payload", 0, 90},
 };
 static const char *const PLACES[] = {"sender", "resident", "present", "shikyu",
                                      "plan"};

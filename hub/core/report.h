@@ -5,9 +5,9 @@
  *
  * Every entry about a person is a line of one section, so that the lines can
  * be counted against the log. Two things are left out of a line: who of an
- * agency's staff it was, always; and whom else it is about (SECURITY: what
- * would tell of a relative shows the act and hides the other party). An entry
- * of the abuse channel is no line at all (精神保健福祉法40条の3). */
+ * agency's staff it was, always; and whom else it is about (what would tell
+ * of a relative shows the act and hides the other party). An entry of the abuse
+ * channel is no line at all (精神保健福祉法40条の3). */
 #ifndef TSUNAGI_CORE_REPORT_H
 #define TSUNAGI_CORE_REPORT_H
 #include "hub/core/policy.h"

@@ -27,6 +27,7 @@
  * Ids are kept in hash maps and each leaf in 64 bytes, so that a million
  * leaves are a matter of seconds; signatures go to processes beside this one.
  */
+#include "hub/core/policy.h"
 #include "hub/ctl/audit.h"
 #include "hub/ctl/checkers.h"
 #include "hub/ctl/idmap.h"
@@ -40,7 +41,9 @@
 #define HOUR_MS (60 * MINUTE_MS)
 /* What is not fetched for so long is parked. */
 #define DAYS_14_MS (14 * 24 * HOUR_MS)
-#define REVIEW_MS (72 * HOUR_MS)
+/* A pack may be stricter; what it says is not in the log. */
+#define OPEN_MS (GLASS_MINUTES_MOST * MINUTE_MS)
+#define REVIEW_MS (GLASS_REVIEW_HOURS_MOST * HOUR_MS)
 #define LATE_MS (5 * MINUTE_MS) /* a hub that starts again catches up */
 #define NOBODY 0
 
@@ -360,7 +363,7 @@ static bool same_actor(const struct opening *o, const Pb__AuditLeaf *l)
 static void note_opening(struct meaning *m, const Pb__AuditLeaf *l)
 {
     struct opening *o = referred_opening(m, l);
-    bool wrong = l->valid_until_ms > m->now_ms + HOUR_MS;
+    bool wrong = l->valid_until_ms > m->now_ms + OPEN_MS;
     check_node(m, l, true);
     if (o != NULL) {
         wrong |= o->extended || o->closed || m->now_ms >= o->until_ms ||

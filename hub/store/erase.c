@@ -1,6 +1,6 @@
 /* erase.c - what becomes of each table when a person is erased.
  *
- * Payload is sealed under keys that die (keyring.c); what is left is what says
+ * Payload is sealed under keys that die (shred.c); what is left is what says
  * whose it was. In two strokes: when the order is taken nobody can name the
  * person any more (store_person_deny); in the night after, rows are deleted or
  * emptied, for everybody whose erasure has begun at once. Long tables are
@@ -22,7 +22,8 @@
  *   glass                 stays for the oversight of staff; its person goes
  *   parked                closed, its bytes emptied
  *   taken_order           an erasure stays for its certificate, its person
- * goes; others are deleted (a delay names leaves) order_subject         deleted
+ *                         goes; others are deleted (a delay names leaves)
+ *   order_subject         deleted
  *   erase_key             deleted when the night is over
  *   erase_leaf, erase_holder  stay for the certificate; sealed orders are for
  *                         a node's key alone, and emptied by its answer

@@ -9,7 +9,8 @@
  *
  * each name defined before it is used and a member of one group at most. So
  * the names form a forest in which members stand before their group, and one
- * pass over them in the order of definition judges it from the leaves up. */
+ * pass over them in the order of definition judges it from the leaves up. An
+ * address is passed over: nodes are asked over their own connection. */
 #include "proto/wire/quorum.h"
 #include "proto/base/date.h"
 #include "proto/base/tsv.h"
@@ -19,7 +20,6 @@
 #include <string.h>
 
 #define NAME_MAX_BYTES 128 /* of a witness or group, with NUL */
-#define URL_MAX_BYTES 256
 #define NAMES (QUORUM_WITNESSES + QUORUM_GROUPS)
 #define WORDS_MAX (3 + NAMES)
 #define NOBODY (-1)
@@ -34,7 +34,6 @@ struct named {
 struct quorum {
     struct vkey log[QUORUM_LOGS];
     struct vkey witness[QUORUM_WITNESSES];
-    char url[QUORUM_WITNESSES][URL_MAX_BYTES];
     size_t logs, witnesses, groups;
     struct named named[NAMES];
     size_t names;
@@ -150,9 +149,6 @@ static bool read_witness(struct reading *r)
         return fault(r, "witness NAME KEY [URL]");
     if (q->witnesses == QUORUM_WITNESSES)
         return fault(r, "too many witnesses");
-    if (r->words == 4 &&
-        !copy_word(r->word[3], q->url[q->witnesses], URL_MAX_BYTES))
-        return fault(r, "the address is too long");
     if (!take_vkey(r, r->word[2], VKEY_COSIGNER, q->witness, q->witnesses))
         return false;
     struct named *n = define(r, r->word[1]);
@@ -281,17 +277,6 @@ void quorum_free(struct quorum **q)
     *q = NULL;
 }
 
-size_t quorum_logs(const struct quorum *q)
-{
-    return q->logs;
-}
-
-const struct vkey *quorum_log(const struct quorum *q, size_t i)
-{
-    assert(i < q->logs);
-    return &q->log[i];
-}
-
 bool quorum_has_log(const struct quorum *q, const char *origin,
                     const uint8_t key[KEY_BYTES])
 {
@@ -320,12 +305,6 @@ const char *quorum_witness_name(const struct quorum *q, size_t i)
             return q->named[k].name;
     assert(false);
     return "";
-}
-
-const char *quorum_witness_url(const struct quorum *q, size_t i)
-{
-    assert(i < q->witnesses);
-    return q->url[i];
 }
 
 bool quorum_none(const struct quorum *q)

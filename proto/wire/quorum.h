@@ -20,15 +20,11 @@ struct quorum; /* immutable */
 enum err quorum_parse(const char *file, struct slice text, struct quorum **out,
                       struct buf *why) MUST_CHECK;
 void quorum_free(struct quorum **q);
-size_t quorum_logs(const struct quorum *q);
-const struct vkey *quorum_log(const struct quorum *q, size_t i);
 bool quorum_has_log(const struct quorum *q, const char *origin,
                     const uint8_t key[KEY_BYTES]);
 size_t quorum_witnesses(const struct quorum *q);
 const struct vkey *quorum_witness(const struct quorum *q, size_t i);
 const char *quorum_witness_name(const struct quorum *q, size_t i);
-/* "": none is given. */
-const char *quorum_witness_url(const struct quorum *q, size_t i);
 bool quorum_none(const struct quorum *q); /* the policy asks for nobody */
 
 /* ---- hours ---- */
