@@ -276,13 +276,8 @@ def certificate(region, order):
 # ---- afterwards ---------------------------------------------------------------------------
 
 
-def log_is_whole(story, orders, folder):
-    region = story.region
-    export = os.path.join(folder, "export")
-    must("audit", "export", export, "--newest", "--dir", region.folder)
-    code, out, err = command("audit", "verify", export)
-    story.hold(code == 0, "監査記録は、検証に通る", "the log verifies", out + err)
-    order = orders["willing-h1"]
+def said_so(story, orders, folder):
+    region, order = story.region, orders["willing-h1"]
     c = certificate(region, order)
     story.hold(c["state"] == "over" and c["destroyed"] and
                all(h["outcome"] in ("DELETED", "HANDED_OVER", "UNKNOWN")
@@ -359,7 +354,7 @@ def play_erasure(region, _options):
         then = yesterday.look(os.path.join(folder, "kek"))
         orders = erased(story, people, folder)
         leave_traces(region)
-        log_is_whole(story, orders, folder)
+        said_so(story, orders, folder)
         region.down()
         asked = set(orders)
         after = Kept(c)

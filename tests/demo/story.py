@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import time
 
-from region import command, must
+from region import command, must, wait_for
 from talk import Broken, say
 from words import WORDS
 
@@ -39,6 +39,9 @@ class Story:
 
     def whole_log(self):
         """What the hub wrote while the story went on keeps every rule of the log."""
+        if not self.region.is_running("hub"):  # a story that looked at what lies there
+            self.region.start("hub")
+            wait_for(self.region.status, 15)
         out = tempfile.mkdtemp(prefix="tsunagi-audit-")
         try:
             log = os.path.join(out, "log")
