@@ -321,9 +321,24 @@ static void put_words(FILE *f, const struct report_head *h)
 
 /* ---- the file ---- */
 
+/* On a stick or a shared folder that knows no O_TMPFILE the name goes at once.
+ */
+static int unnamed(const char *folder)
+{
+    char path[4400];
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+        return fd;
+    snprintf(path, sizeof(path), "%s/part-XXXXXX", folder);
+    fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(path);
+    return fd;
+}
+
 static FILE *nameless(const char *folder)
 {
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = unnamed(folder);
     FILE *f = fd >= 0 ? fdopen(fd, "w+") : NULL;
     if (f == NULL && fd >= 0)
         close(fd);
