@@ -125,10 +125,35 @@ void approvers_anchor(struct approvers *a, const struct approvers *kept)
     }
 }
 
+/* Past spaces, narrow and wide. */
+static const char *past_spaces(const char *s)
+{
+    static const char WIDE[] = "\xe3\x80\x80";
+    for (;;)
+        if (*s == ' ')
+            s++;
+        else if (strncmp(s, WIDE, sizeof(WIDE) - 1) == 0)
+            s += sizeof(WIDE) - 1;
+        else
+            return s;
+}
+
+/* However family and given name are set apart. */
+static bool same_name(const char *a, const char *b)
+{
+    a = past_spaces(a);
+    b = past_spaces(b);
+    while (*a != '\0' && *a == *b) {
+        a = past_spaces(a + 1);
+        b = past_spaces(b + 1);
+    }
+    return *a == *b;
+}
+
 static bool same_person(const struct approver *a, const struct approver *b)
 {
-    return strcmp(a->person, b->person) == 0 ||
-           strcmp(a->person_before, b->person_before) == 0;
+    return same_name(a->person, b->person) ||
+           same_name(a->person_before, b->person_before);
 }
 
 /* The first active row of a person. */

@@ -32,7 +32,7 @@ static int setup(void **state)
 {
     static const char *const WHO[3][2] = {{"approver/a", "架空 花子"},
                                           {"approver/b", "架空 次郎"},
-                                          {"approver/a2", "架空 花子"}};
+                                          {"approver/a2", "架空　花子"}};
     struct world *w = calloc(1, sizeof(*w));
     struct buf t = {0}, why = {0};
     *state = w;
