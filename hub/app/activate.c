@@ -178,20 +178,15 @@ static enum err activate(struct hub *h, const char *folder, struct buf *why)
 static enum err check_leaf(struct hub *h, const struct stored_policy *p,
                            const struct manifest *m)
 {
-    struct buf bytes = {0};
-    ProtobufCMessage *msg = NULL;
-    enum err e = store_leaf_get(h->store, p->leaf, &bytes);
-    if (e == ERR_OK)
-        e = unpack(&pb__audit_leaf__descriptor, buf_slice(&bytes), &msg);
-    const Pb__AuditLeaf *l = (const Pb__AuditLeaf *)msg;
+    Pb__AuditLeaf *l;
+    enum err e = leaf_open(h, p->leaf, NULL, &l);
     if (e == ERR_OK &&
         (l->kind != PB__LEAF_KIND__POLICY_ACTIVATE ||
          !slice_eq(pb_slice(l->policy_digest), slice_of(p->digest, 32)) ||
          !slice_eq(pb_slice(l->detail_sha256), slice_of(m->digest, 32)) ||
          l->policy_version != p->version))
         e = ERR_INTEGRITY;
-    unpack_free(&msg);
-    buf_fini(&bytes);
+    leaf_close(&l);
     return e;
 }
 

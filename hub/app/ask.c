@@ -24,6 +24,13 @@ bool ask_number(const Pb__Ask *a, const char *key, uint64_t *out)
     return note_number(slice_str(ask_argument(a, key)), out);
 }
 
+bool ask_id(const Pb__Ask *a, const char *key, uint8_t out[ID_BYTES])
+{
+    const char *hex = ask_argument(a, key);
+    return strlen(hex) == 2 * ID_BYTES &&
+           hex_decode(hex, out, ID_BYTES) == ERR_OK;
+}
+
 void ask_add_classes(struct buf *json, uint64_t classes)
 {
     const char *comma = "";

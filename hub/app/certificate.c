@@ -38,21 +38,16 @@ static enum err add_approvers(struct hub *h, struct slice note, struct buf *j)
 static enum err add_erase_leaf(struct hub *h, uint64_t begin, uint64_t done,
                                struct buf *j)
 {
-    struct buf bytes = {0};
-    ProtobufCMessage *m = NULL;
-    enum err e = store_leaf_get(h->store, begin, &bytes);
-    if (e == ERR_OK)
-        e = unpack(&pb__audit_leaf__descriptor, buf_slice(&bytes), &m);
+    Pb__AuditLeaf *l;
+    enum err e = leaf_open(h, begin, NULL, &l);
     if (e == ERR_OK) {
-        const Pb__AuditLeaf *l = (const Pb__AuditLeaf *)m;
         buf_addf(j, "{\"begin\":%" PRIu64 ",\"done\":%" PRIu64 ",\"key\":\"",
                  begin, done);
         if (l->n_destroyed > 0)
             buf_add_hex(j, pb_slice(l->destroyed[0]));
         buf_adds(j, "\"}");
     }
-    unpack_free(&m);
-    buf_fini(&bytes);
+    leaf_close(&l);
     return e;
 }
 

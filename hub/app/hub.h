@@ -305,6 +305,11 @@ enum err park_delivery(struct hub *h, struct delivery *d,
 /* ---- leaf.c: entries of the log ---- */
 /* A leaf filled with what every kind has. */
 Pb__AuditLeaf leaf_new(const struct hub *h, Pb__LeafKind kind);
+/* A committed leaf, read; bytes (may be NULL) becomes what it is packed as.
+ * ERR_NOT_FOUND, ERR_INTEGRITY: *out is NULL. */
+enum err leaf_open(const struct hub *h, uint64_t index, struct buf *bytes,
+                   Pb__AuditLeaf **out) MUST_CHECK;
+void leaf_close(Pb__AuditLeaf **leaf);
 enum err leaf_subject(struct hub *h, struct id person, Pb__AuditLeaf *leaf,
                       uint8_t handle[16]) MUST_CHECK;
 /* Who signed: name+keyid of each key. n must live until the leaf is stored. */
@@ -504,6 +509,8 @@ enum err policy_of_pack(const struct stored_policy *p, struct policy **out,
 const char *ask_argument(const Pb__Ask *a, const char *key);
 /* The same as a number; false when it is none. */
 bool ask_number(const Pb__Ask *a, const char *key, uint64_t *out);
+/* As 16 bytes: 32 hex digits and nothing else. */
+bool ask_id(const Pb__Ask *a, const char *key, uint8_t out[ID_BYTES]);
 /* Append a list of class names; and ,"key":"text" and ,"key":"time in Japan".
  */
 void ask_add_classes(struct buf *json, uint64_t classes);

@@ -13,6 +13,30 @@ Pb__AuditLeaf leaf_new(const struct hub *h, Pb__LeafKind kind)
     return l;
 }
 
+enum err leaf_open(const struct hub *h, uint64_t index, struct buf *bytes,
+                   Pb__AuditLeaf **out)
+{
+    struct buf own = {0};
+    ProtobufCMessage *m = NULL;
+    if (bytes == NULL)
+        bytes = &own;
+    buf_reset(bytes);
+    enum err e = store_leaf_get(h->store, index, bytes);
+    if (e == ERR_OK &&
+        unpack(&pb__audit_leaf__descriptor, buf_slice(bytes), &m) != ERR_OK)
+        e = ERR_INTEGRITY;
+    *out = (Pb__AuditLeaf *)m;
+    buf_fini(&own);
+    return e;
+}
+
+void leaf_close(Pb__AuditLeaf **l)
+{
+    ProtobufCMessage *m = *l != NULL ? &(*l)->base : NULL;
+    unpack_free(&m);
+    *l = NULL;
+}
+
 enum err leaf_subject(struct hub *h, struct id person, Pb__AuditLeaf *leaf,
                       uint8_t handle[16])
 {

@@ -22,20 +22,13 @@
 
 /* ---- whom ---- */
 
-static bool read_id(const Pb__Ask *a, const char *key, uint8_t out[ID_BYTES])
-{
-    const char *hex = ask_argument(a, key);
-    return strlen(hex) == 2 * ID_BYTES &&
-           hex_decode(hex, out, ID_BYTES) == ERR_OK;
-}
-
 /* Somebody that an order taken before is about: tokens may be gone. */
 static enum err person_of_order(struct hub *h, const Pb__Ask *a,
                                 struct id *person)
 {
     struct taken_order o = {0};
     struct id order;
-    if (!read_id(a, "order", order.b))
+    if (!ask_id(a, "order", order.b))
         return ERR_USAGE;
     enum err e = store_order_get(h->store, order, &o);
     *person = o.person;
@@ -51,7 +44,7 @@ static enum err person_of_token(struct hub *h, const Pb__Ask *a,
 {
     uint8_t token[ID_BYTES];
     bool found;
-    if (!read_id(a, "token", token) || ask_argument(a, "agency")[0] == '\0')
+    if (!ask_id(a, "token", token) || ask_argument(a, "agency")[0] == '\0')
         return ERR_USAGE;
     enum err e = store_token_find(h->store, ask_argument(a, "agency"),
                                   TOKEN_PERSON, token, &found, person);
@@ -173,18 +166,13 @@ static bool has_day(struct taking *t)
 static enum err check_leaf(struct taking *t, uint64_t index,
                            const struct handle *handle, size_t handles)
 {
-    struct buf bytes = {0};
-    ProtobufCMessage *m = NULL;
+    Pb__AuditLeaf *l;
     bool theirs = false;
-    enum err e = store_leaf_get(t->h->store, index, &bytes);
-    if (e == ERR_OK)
-        e = unpack(&pb__audit_leaf__descriptor, buf_slice(&bytes), &m);
-    const Pb__AuditLeaf *l = (const Pb__AuditLeaf *)m;
+    enum err e = leaf_open(t->h, index, NULL, &l);
     for (size_t i = 0; e == ERR_OK && i < handles; i++)
         theirs |= slice_eq(pb_slice(l->subject_handle),
                            slice_of(handle[i].b, ID_BYTES));
-    unpack_free(&m);
-    buf_fini(&bytes);
+    leaf_close(&l);
     if (e != ERR_OK && e != ERR_NOT_FOUND)
         return e;
     if (!theirs)

@@ -31,14 +31,10 @@ struct preview {
 static enum err read_token(const Pb__Ask *a, const char *key,
                            uint8_t out[ID_BYTES], struct slice *token)
 {
-    const char *hex = ask_argument(a, key);
-    if (hex[0] == '\0')
+    if (ask_argument(a, key)[0] == '\0')
         return ERR_OK;
     *token = slice_of(out, ID_BYTES);
-    return strlen(hex) == 2 * ID_BYTES &&
-                   hex_decode(hex, out, ID_BYTES) == ERR_OK
-               ? ERR_OK
-               : ERR_EVT_TOKEN;
+    return ask_id(a, key, out) ? ERR_OK : ERR_EVT_TOKEN;
 }
 
 static enum err read_wish(struct preview *p, const char *value)

@@ -40,24 +40,6 @@ static enum err read_question(const Pb__Ask *a, struct listing *w)
     return ERR_OK;
 }
 
-static enum err open_leaf(struct hub *h, uint64_t index, Pb__AuditLeaf **out)
-{
-    ProtobufCMessage *m = NULL;
-    struct buf b = {0};
-    enum err e = store_leaf_get(h->store, index, &b);
-    if (e == ERR_OK)
-        e = unpack(&pb__audit_leaf__descriptor, buf_slice(&b), &m);
-    *out = (Pb__AuditLeaf *)m;
-    buf_fini(&b);
-    return e;
-}
-
-static void close_leaf(Pb__AuditLeaf *l)
-{
-    ProtobufCMessage *m = l != NULL ? &l->base : NULL;
-    unpack_free(&m);
-}
-
 /* Whose event a hub-made one comes from: by the leaf that its own cites. */
 static enum err origin_of(struct hub *h, uint64_t ingest,
                           char agency[AGENCY_MAX])
@@ -66,16 +48,16 @@ static enum err origin_of(struct hub *h, uint64_t ingest,
     struct id event_id;
     bool found;
     agency[0] = '\0';
-    enum err e = open_leaf(h, ingest, &own);
+    enum err e = leaf_open(h, ingest, NULL, &own);
     if (e == ERR_OK && own->n_ref > 0 && own->ref[0] < own->index)
-        e = open_leaf(h, own->ref[0], &cited);
+        e = leaf_open(h, own->ref[0], NULL, &cited);
     if (e == ERR_OK && cited != NULL && cited->kind == PB__LEAF_KIND__INGEST &&
         cited->event_id.len == ID_BYTES) {
         memcpy(event_id.b, cited->event_id.data, ID_BYTES);
         e = store_event_agency(h->store, event_id, agency, &found);
     }
-    close_leaf(own);
-    close_leaf(cited);
+    leaf_close(&own);
+    leaf_close(&cited);
     return e;
 }
 
@@ -128,7 +110,7 @@ static enum err add_basis(struct hub *h, const struct provision *p,
 {
     struct buf t = {0};
     Pb__AuditLeaf *l = NULL;
-    enum err e = open_leaf(h, p->release_leaf, &l);
+    enum err e = leaf_open(h, p->release_leaf, NULL, &l);
     for (size_t i = 0; e == ERR_OK && i < l->n_basis; i++) {
         const char *code = l->basis[i] != NULL ? l->basis[i] : "";
         const char *article = policy_article(h->policy, code);
@@ -138,7 +120,7 @@ static enum err add_basis(struct hub *h, const struct provision *p,
                  article[0] != '\0' ? ")" : "");
     }
     ask_add_text(j, "basis", t.n > 0 && !t.failed ? (char *)t.p : "");
-    close_leaf(l);
+    leaf_close(&l);
     buf_fini(&t);
     return e;
 }

@@ -18,10 +18,8 @@
 #include <string.h>
 
 struct replay {
-    struct buf bytes;
-    ProtobufCMessage *message;
-    const Pb__AuditLeaf *leaf; /* as it was recorded */
-    struct policy *kept;       /* owned; NULL: the one in force is meant */
+    Pb__AuditLeaf *leaf; /* as it was recorded */
+    struct policy *kept; /* owned; NULL: the one in force is meant */
     const struct policy *policy;
     uint64_t version;
     struct stored_event event;
@@ -35,25 +33,20 @@ struct replay {
 
 static void replay_fini(struct replay *r)
 {
-    unpack_free(&r->message);
+    leaf_close(&r->leaf);
     policy_free(&r->kept);
     stored_event_fini(&r->event);
     free(r->grants);
     free(r->then);
-    buf_fini(&r->bytes);
 }
 
 /* ---- what was kept ---- */
 
 static enum err load_leaf(struct hub *h, uint64_t index, struct replay *r)
 {
-    enum err e = store_leaf_get(h->store, index, &r->bytes);
-    if (e == ERR_OK)
-        e = unpack(&pb__audit_leaf__descriptor, buf_slice(&r->bytes),
-                   &r->message);
+    enum err e = leaf_open(h, index, NULL, &r->leaf);
     if (e != ERR_OK)
         return e;
-    r->leaf = (const Pb__AuditLeaf *)r->message;
     bool decided = r->leaf->has_asked && r->leaf->asked != 0 &&
                    r->leaf->peer != NULL && r->leaf->purpose != NULL &&
                    r->leaf->policy_digest.len == 32 &&

@@ -63,13 +63,6 @@ struct reporting {
 
 /* ---- the question ---- */
 
-static bool read_id(const Pb__Ask *a, const char *key, uint8_t out[ID_BYTES])
-{
-    const char *hex = ask_argument(a, key);
-    return strlen(hex) == 2 * ID_BYTES &&
-           hex_decode(hex, out, ID_BYTES) == ERR_OK;
-}
-
 static enum err read_page(const Pb__Ask *a, struct reporting *r)
 {
     r->first = ask_argument(a, "report")[0] == '\0';
@@ -92,8 +85,8 @@ static enum err read_question(const Pb__Ask *a, struct reporting *r)
         return ERR_VAL_REQUIRED;
     if (strcmp(r->role, ROLE_SELF) != 0 && strcmp(r->role, ROLE_AUDITOR) != 0)
         return ERR_EVT_ROLE;
-    if (r->by_order ? !read_id(a, "order", r->order.b)
-                    : !read_id(a, "person_token", r->token))
+    if (r->by_order ? !ask_id(a, "order", r->order.b)
+                    : !ask_id(a, "person_token", r->token))
         return ERR_EVT_TOKEN;
     return read_page(a, r);
 }
@@ -168,26 +161,6 @@ static enum err load_person(struct hub *h, struct reporting *r)
     return e != ERR_OK ? e : load_handles(h, r, r->person);
 }
 
-static enum err open_leaf(struct hub *h, uint64_t index, struct buf *bytes,
-                          Pb__AuditLeaf **out)
-{
-    ProtobufCMessage *m = NULL;
-    buf_reset(bytes);
-    enum err e = store_leaf_get(h->store, index, bytes);
-    if (e == ERR_OK &&
-        unpack(&pb__audit_leaf__descriptor, buf_slice(bytes), &m) != ERR_OK)
-        e = ERR_INTEGRITY;
-    *out = (Pb__AuditLeaf *)m;
-    return e;
-}
-
-static void close_leaf(Pb__AuditLeaf **l)
-{
-    ProtobufCMessage *m = *l != NULL ? &(*l)->base : NULL;
-    unpack_free(&m);
-    *l = NULL;
-}
-
 /* Handles that are on their way out or gone, and when the last one went. */
 static enum err load_gone(struct hub *h, struct reporting *r)
 {
@@ -200,10 +173,10 @@ static enum err load_gone(struct hub *h, struct reporting *r)
         e = store_erase_leaf(h->store, r->order, &begin, &done, &found);
         if (e != ERR_OK || !found)
             break;
-        e = open_leaf(h, begin, &bytes, &l);
+        e = leaf_open(h, begin, &bytes, &l);
         if (e == ERR_OK && l->subject_handle.len == ID_BYTES)
             e = add_handle(r, l->subject_handle.data);
-        close_leaf(&l);
+        leaf_close(&l);
         over = over && done != 0;
         if (done > r->erased_leaf)
             r->erased_leaf = done;
@@ -212,9 +185,9 @@ static enum err load_gone(struct hub *h, struct reporting *r)
         r->erased_leaf = 0;
     if (e == ERR_OK && r->erased_leaf != 0) {
         Pb__AuditLeaf *l = NULL;
-        e = open_leaf(h, r->erased_leaf, &bytes, &l);
+        e = leaf_open(h, r->erased_leaf, &bytes, &l);
         r->erased_ms = e == ERR_OK ? l->time_ms : 0;
-        close_leaf(&l);
+        leaf_close(&l);
     }
     buf_fini(&bytes);
     return e;
@@ -359,7 +332,7 @@ static enum err check_page(struct hub *h, const struct reporting *r)
 {
     struct buf bytes = {0};
     Pb__AuditLeaf *l = NULL;
-    enum err e = open_leaf(h, r->report, &bytes, &l);
+    enum err e = leaf_open(h, r->report, &bytes, &l);
     if (e == ERR_OK &&
         (l->kind != PB__LEAF_KIND__REPORT || l->outcome == 0 ||
          l->peer == NULL || strcmp(l->peer, r->who->code) != 0 ||
@@ -369,7 +342,7 @@ static enum err check_page(struct hub *h, const struct reporting *r)
                              memcmp(l->order.data, r->order.b, ID_BYTES) == 0
                        : is_subject(r, l->subject_handle))))
         e = ERR_NOT_FOUND;
-    close_leaf(&l);
+    leaf_close(&l);
     buf_fini(&bytes);
     return e;
 }
@@ -479,7 +452,7 @@ static enum err tell(struct hub *h, struct reporting *r, uint64_t index,
     struct delay late;
     char from[AGENCY_MAX] = "";
     bool delayed;
-    enum err e = open_leaf(h, index, &bytes, &l);
+    enum err e = leaf_open(h, index, &bytes, &l);
     if (e == ERR_OK)
         e = store_delay_get(h->store, index, &late, &delayed);
     if (e == ERR_OK)
@@ -494,7 +467,7 @@ static enum err tell(struct hub *h, struct reporting *r, uint64_t index,
     *added = e == ERR_OK;
     if (e == ERR_OK)
         e = add_row(h, r, row, buf_slice(&bytes), j);
-    close_leaf(&l);
+    leaf_close(&l);
     buf_fini(&bytes);
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }

@@ -8,7 +8,6 @@
  * once. A hub without a kept table goes by the file alone: one that has no
  * policy yet, or whose policy came in before the log named its approvers. */
 #include "hub/app/hub.h"
-#include "proto/wire/unpack.h"
 #include <string.h>
 
 #define KEPT "policy-approvers"
@@ -24,22 +23,17 @@ void who_fini(struct who_approves *w)
 /* What the leaf of the policy in force says; ERR_NOT_FOUND when nothing. */
 static enum err leaf_says(const struct hub *h, uint8_t sha[32])
 {
-    struct buf bytes = {0};
-    ProtobufCMessage *msg = NULL;
+    Pb__AuditLeaf *l;
     if (h->policy_version == 0)
         return ERR_NOT_FOUND;
-    enum err e = store_leaf_get(h->store, h->policy_leaf, &bytes);
-    if (e == ERR_OK)
-        e = unpack(&pb__audit_leaf__descriptor, buf_slice(&bytes), &msg);
-    const Pb__AuditLeaf *l = (const Pb__AuditLeaf *)msg;
+    enum err e = leaf_open(h, h->policy_leaf, NULL, &l);
     if (e == ERR_OK && !l->has_approvers_sha256)
         e = ERR_NOT_FOUND;
     if (e == ERR_OK && l->approvers_sha256.len != 32)
         e = ERR_INTEGRITY;
     if (e == ERR_OK)
         memcpy(sha, l->approvers_sha256.data, 32);
-    unpack_free(&msg);
-    buf_fini(&bytes);
+    leaf_close(&l);
     return e;
 }
 
