@@ -135,7 +135,9 @@ static enum err certify(struct hub *h, const struct taken_order *o,
     if (e != ERR_OK)
         return ERR_INTEGRITY;
     add_head(h, o, &text, j);
-    e = add_approvers(h, buf_slice(&o->note), j);
+    e = order_add_held(h, o, j);
+    if (e == ERR_OK)
+        e = add_approvers(h, buf_slice(&o->note), j);
     if (e == ERR_OK)
         e = add_leaves(h, o->order, j);
     if (e == ERR_OK)

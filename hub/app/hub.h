@@ -57,6 +57,7 @@ struct night {
     int64_t at;       /* row it has got to */
     bool read;        /* from the store, since the start */
     uint64_t look_ms; /* not before: is something due? */
+    bool waits;       /* for somebody: the last one was too long ago */
 };
 
 /* Where the night's walk through what is kept has got to (retain.c). */
@@ -412,6 +413,9 @@ enum err ask_order_subject(struct hub *h, const Pb__Ask *a,
 enum err ask_order_submit(struct hub *h, const Pb__Ask *a,
                           struct buf *json) MUST_CHECK;
 enum err ask_order_list(struct hub *h, const Pb__Ask *a,
+                        struct buf *json) MUST_CHECK;
+/* Appends "held_until" when something keeps an erasure from beginning. */
+enum err order_add_held(struct hub *h, const struct taken_order *o,
                         struct buf *json) MUST_CHECK;
 /* "taken", "begun", "over". */
 const char *order_state_name(enum order_state s);

@@ -26,6 +26,7 @@
 
 #define NIGHT "erase.night"   /* step and row */
 #define NIGHT_DAY "erase.day" /* on which the last one began by the clock */
+#define NIGHT_GAP_DAYS 7
 #define LOOK_MS 30000
 #define KEYS_AT_ONCE 64
 
@@ -316,6 +317,18 @@ static enum err something_due(struct hub *h, bool urgent_only, bool *due)
     return e;
 }
 
+/* After so many days without a night the clock may have leapt ahead, and all
+ * that is kept would be too old at once: somebody has to look. */
+static void doubt(struct hub *h, int32_t last, int32_t today)
+{
+    bool was = h->night.waits;
+    h->night.waits = last > 0 && today - last > NIGHT_GAP_DAYS;
+    if (h->night.waits && !was)
+        log_warn("erase: no night for %d days, or the clock has leapt; it "
+                 "waits for: tsunagi erase run",
+                 (int)(today - last));
+}
+
 /* Its hour has come, or went by while the hub was off, and this day's night has
  * not begun. */
 static enum err is_time(struct hub *h, bool *yes)
@@ -329,7 +342,9 @@ static enum err is_time(struct hub *h, bool *yes)
     if (e == ERR_OK && b.n == sizeof(day))
         memcpy(&day, b.p, sizeof(day));
     buf_fini(&b);
-    *yes = *yes && day != today;
+    if (*yes)
+        doubt(h, day, today);
+    *yes = *yes && day != today && !h->night.waits;
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
@@ -435,7 +450,7 @@ enum err ask_erase_run(struct hub *h, const Pb__Ask *a, struct buf *j)
     if (e == ERR_OK && !h->clock_ok)
         e = ERR_POL_CLOCK;
     if (e == ERR_OK && h->night.step == STEP_REST)
-        e = begin_night(h, false, STEP_RETAIN);
+        e = begin_night(h, h->night.waits, STEP_RETAIN); /* on by the clock */
     return e != ERR_OK ? e : ask_erase_look(h, a, j);
 }
 
@@ -443,7 +458,9 @@ enum err night_status(struct hub *h, struct buf *j)
 {
     uint64_t open;
     enum err e = store_holders_open(h->store, &open);
-    buf_addf(j, ",\"erasing\":\"%s\",\"erasures_unanswered\":%" PRIu64,
-             step_word(h->night.step), open);
+    buf_addf(j,
+             ",\"erasing\":\"%s\",\"night_waits\":%s"
+             ",\"erasures_unanswered\":%" PRIu64,
+             step_word(h->night.step), h->night.waits ? "true" : "false", open);
     return e;
 }

@@ -360,8 +360,8 @@ const char *order_state_name(enum order_state s)
 }
 
 /* "" or until when something keeps an erasure from going on. */
-static enum err add_held(struct hub *h, const struct taken_order *o,
-                         struct buf *j)
+enum err order_add_held(struct hub *h, const struct taken_order *o,
+                        struct buf *j)
 {
     int32_t until = 0;
     char day[DATE_TEXT];
@@ -393,7 +393,7 @@ static enum err add_order(struct hub *h, const struct taken_order *o,
     if (o->done_ms != 0)
         ask_add_time(j, "done", o->done_ms);
     add_fields(&text, j);
-    e = add_held(h, o, j);
+    e = order_add_held(h, o, j);
     if (e == ERR_OK)
         e = count_holders(h, o->order, &open, &all);
     if (e == ERR_OK && o->kind == ORDER_ERASE)

@@ -217,12 +217,15 @@ static void say_destroyed(struct page *p, const json_t *j)
     char text[256], when[48];
     size_t i;
     json_t *d;
-    heading(p, "消したもの");
-    if (text_of(j, "done")[0] != '\0')
+    bool over = text_of(j, "done")[0] != '\0';
+    heading(p, over ? "消したもの" : "これから消すもの(まだ残っています)");
+    if (over)
         item(p, "終わった日時", moment(text_of(j, "done"), when));
-    bullet(
-        p,
-        "この方の情報の中身を閉じていた鍵。鍵がないので、中身は読めません。");
+    if (text_of(j, "held_until")[0] != '\0')
+        item(p, "保全により待っています。いつまで", text_of(j, "held_until"));
+    bullet(p, over ? "この方の情報の中身を閉じていた鍵。鍵がないので、中身は"
+                     "読めません。"
+                   : "この方の情報の中身を閉じている鍵。");
     bullet(
         p,
         "機関がこの方を呼んでいた番号、案件とその段階、同意の記録、市区町村、"

@@ -80,6 +80,12 @@ static void show_status(const struct ctl *c, const json_t *j)
     if (text_of(j, "erasing")[0] != '\0')
         printf(say(c, "消去の作業中 %s\n", "erasing: %s\n"),
                text_of(j, "erasing"));
+    if (json_is_true(json_object_get(j, "night_waits")))
+        puts(say(c,
+                 "夜の消去が止まっています: 7日より長く行われていないか、時計が"
+                 "進んでいます。時計を確かめてから tsunagi erase run",
+                 "the nightly erasing waits: none for more than 7 days, or the "
+                 "clock has leapt; check it, then tsunagi erase run"));
     show_witnesses(c, j);
     if (count_of(j, "witnesses") < 3)
         puts(say(c,

@@ -850,6 +850,45 @@ static void the_others_wait_for_it(void **state)
     assert_true(count_leaves(r, PB__LEAF_KIND__ERASE_DONE) > 0);
 }
 
+static void turns_by_the_clock(struct region *r, int n)
+{
+    for (int i = 0; i < n; i++) {
+        r->hub->night.look_ms = 0;
+        turn(r);
+    }
+}
+
+/* What a clock a year ahead would destroy cannot be had back. */
+static void long_without_a_night_it_waits_for_somebody(void **state)
+{
+    struct region *r = *state;
+    struct buf b = {0}, j = {0};
+    const Pb__Ask none = PB__ASK__INIT;
+    const int32_t today = japan_day(r->hub->now_ms), long_ago = today - 8;
+    live_a_little(r, "person", "case");
+    erase(r, "person");
+    sweep_out(r);
+    assert_true(turn_begin(r->hub));
+    assert_int_equal(store_value_set(r->hub->store, "erase.day",
+                                     slice_of(&long_ago, sizeof(long_ago))),
+                     ERR_OK);
+    r->hub->config.erase_hour = 0;
+    turns_by_the_clock(r, 10);
+    assert_int_equal(count_leaves(r, PB__LEAF_KIND__ERASE_BEGIN), 0);
+    assert_int_equal(night_status(r->hub, &j), ERR_OK);
+    assert_non_null(strstr((char *)j.p, "\"night_waits\":true"));
+    assert_int_equal(ask_erase_run(r->hub, &none, &j), ERR_OK);
+    for (int i = 0; i < TURNS && (i < 2 || r->hub->night.step != 0); i++)
+        turns_by_the_clock(r, 1);
+    assert_true(count_leaves(r, PB__LEAF_KIND__ERASE_DONE) > 0);
+    assert_int_equal(store_value_get(r->hub->store, "erase.day", &b), ERR_OK);
+    assert_memory_equal(b.p, &today, sizeof(today));
+    turns_by_the_clock(r, 2);
+    assert_false(r->hub->night.waits);
+    buf_fini(&b);
+    buf_fini(&j);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -870,6 +909,7 @@ int main(void)
         REGION_TEST(a_step_done_twice_harms_nothing),
         REGION_TEST(an_urgent_one_does_not_wait_for_the_hour),
         REGION_TEST(the_others_wait_for_it),
+        REGION_TEST(long_without_a_night_it_waits_for_somebody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
