@@ -109,7 +109,7 @@ static const struct act ACTS[] = {
     {K(CONSENT_REFUSAL), NULL, -1, REPORT_CONSENTS, "同意しないことを記録しました"},
     {K(BREAKGLASS_OPEN), NULL, -1, REPORT_GLASS, "緊急のため、同意なしで見られるようにしました(緊急閲覧)"},
     {K(BREAKGLASS_CLOSE), NULL, -1, REPORT_GLASS, "緊急閲覧が終わりました"},
-    {K(REVIEW), NULL, -1, REPORT_GLASS, "緊急閲覧が正しかったかを、別の機関が点検しました"},
+    {K(REVIEW), NULL, -1, REPORT_GLASS, "この機関の緊急閲覧が正しかったかどうかの、別の機関による点検です"},
     {K(ERASE_BEGIN), NULL, -1, REPORT_ERASURES, "情報を読むための鍵を壊し始めました"},
     {K(ERASE_DONE), NULL, -1, REPORT_ERASURES, "情報を消し終えました"},
     {K(ADMIN), "erase", -1, REPORT_ERASURES, "情報を消すことを、2人が承認しました"},
@@ -428,16 +428,17 @@ static const char *erase_reason(const char *reason)
                                   : "";
 }
 
-static const char *verdict(const char *reason)
+static void add_verdict(const char *reason, struct buf *b)
 {
-    if (is(reason, "OVERDUE"))
-        return "点検が期限までに終わりませんでした。";
     const ProtobufCEnumValue *e = protobuf_c_enum_descriptor_get_value_by_name(
         &pb__glass_verdict__descriptor, or_empty(reason));
     const struct schema_enum_value *s =
         e != NULL ? schema_enum_value(&pb__glass_verdict__descriptor, e->value)
                   : NULL;
-    return s != NULL ? s->ja : "";
+    if (is(reason, "OVERDUE"))
+        buf_adds(b, "点検が期限までに終わりませんでした。");
+    else if (s != NULL)
+        buf_addf(b, "点検の結果: %s", s->ja);
 }
 
 /* What leaves without a decision give as their reason. */
@@ -455,7 +456,7 @@ static void add_reason(const struct report_view *v, const Pb__AuditLeaf *l,
         buf_adds(b, erase_reason(l->reason));
         break;
     case PB__LEAF_KIND__REVIEW:
-        buf_adds(b, verdict(l->reason));
+        add_verdict(l->reason, b);
         break;
     case PB__LEAF_KIND__BREAKGLASS_OPEN:
         buf_adds(b, policy_label_ja(v->policy, or_empty(l->reason)));
