@@ -66,8 +66,8 @@ static void notify(const char *state)
 static void usage(FILE *out)
 {
     fputs("tsunagid - the Tsunagi hub\n"
-          "usage: tsunagid [-c FILE] [--check] [--older-keyring] "
-          "[--new-epoch ORDER]\n"
+          "usage: tsunagid [-c FILE] [--check] [--older-keyring]\n"
+          "       tsunagid [-c FILE] --new-epoch ORDER | --check-copy FOLDER\n"
           "       tsunagid --help | --version\n"
           "  -c FILE    configuration (/etc/tsunagi/hub.conf)\n"
           "  --check    read the configuration, say what is wrong, and exit\n"
@@ -81,7 +81,7 @@ static void usage(FILE *out)
           "name\n"
           "             of the configuration, by an order that two people "
           "signed; exits\n"
-          "SIGTERM stops it, SIGHUP reads registry and policy again.\n"
+          "SIGTERM stops it, SIGHUP reads the registry again.\n"
           "See tsunagid(8), hub.conf(5).\n",
           out);
 }
