@@ -22,6 +22,7 @@
 #define T0 UINT64_C(1774969200000) /* 2026-04-01 in Japan */
 #define WITNESSES 3
 #define PEOPLE 1000
+#define BEGINNING 3 /* leaves before the first event */
 #define TEXT(s) ((char *)(uintptr_t)(s))
 
 enum {
@@ -44,7 +45,7 @@ struct making {
     struct hash *hash;
     struct node_keys log, node, witness[WITNESSES];
     struct buf entries, leaf;
-    uint64_t ref, first; /* first: leaf of the event at hand */
+    uint64_t ref[2], first; /* first: leaf of the event at hand */
     uint8_t id[16], handle[16], consent[16], digest[32], sha[32], nonce[16];
     uint8_t commitment[4][32], ack[128], signature[64];
     size_t ack_n;
@@ -73,6 +74,14 @@ static void about(struct making *m, Pb__AuditLeaf *l, Pb__LeafKind kind)
     l->subject_handle = bytes(m->handle, 16);
 }
 
+static void refer(struct making *m, Pb__AuditLeaf *l, uint64_t a, uint64_t b)
+{
+    m->ref[0] = a;
+    m->ref[1] = b;
+    l->n_ref = b != 0 ? 2 : 1;
+    l->ref = m->ref;
+}
+
 static void decided(struct making *m, Pb__AuditLeaf *l, Pb__LeafKind kind,
                     const char *phase, uint64_t ref)
 {
@@ -95,9 +104,7 @@ static void decided(struct making *m, Pb__AuditLeaf *l, Pb__LeafKind kind,
     l->basis = basis;
     l->n_consent = 1;
     l->consent = &consent;
-    m->ref = ref;
-    l->n_ref = 1;
-    l->ref = &m->ref;
+    refer(m, l, ref, 0);
 }
 
 static void taken_in(struct making *m, Pb__AuditLeaf *l)
@@ -113,10 +120,14 @@ static void taken_in(struct making *m, Pb__AuditLeaf *l)
     l->commitment = list;
 }
 
-static void received(struct making *m, Pb__AuditLeaf *l)
+/* A node's word for the RELEASE of the event: received, or called back. */
+static void acknowledged(struct making *m, Pb__AuditLeaf *l,
+                         Pb__RecallOutcome outcome)
 {
     Pb__AckBody b = PB__ACK_BODY__INIT;
     struct buf packed = {0};
+    b.has_recalled = outcome != 0;
+    b.recalled = outcome;
     b.has_delivery_id = b.has_sha256 = b.has_time_ms = 1;
     b.delivery_id = bytes(m->id, 16);
     b.sha256 = bytes(m->sha, 32);
@@ -128,28 +139,85 @@ static void received(struct making *m, Pb__AuditLeaf *l)
     memcpy(m->ack, packed.p, packed.n);
     m->ack_n = packed.n;
     buf_fini(&packed);
-    about(m, l, PB__LEAF_KIND__DELIVERED);
-    l->peer = TEXT("WO-4931000014");
     l->node = TEXT("w1");
-    m->ref = m->first + RELEASE;
-    l->n_ref = 1;
-    l->ref = &m->ref;
-    l->has_signature = l->has_signed_ = l->has_detail_sha256 = 1;
-    l->detail_sha256 = bytes(m->sha, 32);
+    l->has_signature = l->has_signed_ = 1;
     l->signature = bytes(m->signature, 64);
     l->signed_ = bytes(m->ack, m->ack_n);
 }
 
-static void tell(struct making *m, unsigned step, Pb__AuditLeaf *l)
+static void received(struct making *m, Pb__AuditLeaf *l)
+{
+    about(m, l, PB__LEAF_KIND__DELIVERED);
+    acknowledged(m, l, 0);
+    l->peer = TEXT("WO-4931000014");
+    refer(m, l, m->first + RELEASE, 0);
+    l->has_detail_sha256 = 1;
+    l->detail_sha256 = bytes(m->sha, 32);
+}
+
+/* Of every fifth event: a break-glass beside it, and its review. */
+static void opened(struct making *m, Pb__AuditLeaf *l, bool review)
+{
+    static uint8_t staff[2][16] = {{1}, {2}};
+    about(m, l,
+          review ? PB__LEAF_KIND__REVIEW : PB__LEAF_KIND__BREAKGLASS_OPEN);
+    l->peer = TEXT("WO-4931000014");
+    l->node = TEXT(review ? "h2" : "w1");
+    l->reason = TEXT(review ? "JUSTIFIED" : "LIFE_SELF");
+    l->has_actor = l->has_valid_until_ms = 1;
+    l->actor = bytes(staff[review], 16);
+    l->valid_until_ms = T0 + m->at + 3600000;
+    refer(m, l, m->first + INGEST, review ? m->first + OWN1 : 0);
+}
+
+/* Of every fifth event: called back, answered, and the consent taken back. */
+static void called_back(struct making *m, Pb__AuditLeaf *l, bool answer)
+{
+    about(m, l, PB__LEAF_KIND__RECALL);
+    l->peer = TEXT("WO-4931000014");
+    l->reason = TEXT("WITHDRAWN");
+    refer(m, l, m->first + RELEASE, answer ? m->first + OWN1 : 0);
+    if (!answer)
+        return;
+    acknowledged(m, l, PB__RECALL_OUTCOME__RECALL_DELETED);
+    l->phase = TEXT("ANSWER");
+    l->reason = TEXT("DELETED");
+}
+
+static void agreed(struct making *m, Pb__AuditLeaf *l, bool taken_back)
 {
     static ProtobufCBinaryData consent;
     consent = bytes(m->consent, 16);
+    about(m, l,
+          taken_back ? PB__LEAF_KIND__CONSENT_REVOKE
+                     : PB__LEAF_KIND__CONSENT_GRANT);
+    l->n_consent = 1;
+    l->consent = &consent;
+    l->node = TEXT("w1");
+}
+
+/* What follows an event: mostly others of the hub's own. */
+static void tell_after(struct making *m, unsigned step, Pb__AuditLeaf *l)
+{
+    uint64_t event = (m->first - BEGINNING) / OF_AN_EVENT % 5;
+    if (event == 0 && step < OWN3)
+        opened(m, l, step == OWN2);
+    else if (event == 1 && step < OWN3)
+        called_back(m, l, step == OWN2);
+    else if (event == 1)
+        agreed(m, l, true);
+    else
+        taken_in(m, l);
+}
+
+static void tell(struct making *m, unsigned step, Pb__AuditLeaf *l)
+{
     switch (step) {
     case GRANT:
-        about(m, l, PB__LEAF_KIND__CONSENT_GRANT);
-        l->n_consent = 1;
-        l->consent = &consent;
-        l->node = TEXT("w1");
+        agreed(m, l, false);
+        break;
+    case INGEST:
+        taken_in(m, l);
         break;
     case DECIDED:
         decided(m, l, PB__LEAF_KIND__DECISION, "ROUTE", m->first + INGEST);
@@ -172,7 +240,7 @@ static void tell(struct making *m, unsigned step, Pb__AuditLeaf *l)
         l->node = TEXT("w1");
         break;
     default:
-        taken_in(m, l);
+        tell_after(m, step, l);
     }
 }
 
@@ -190,14 +258,13 @@ static void tell_beginning(struct making *m, Pb__AuditLeaf *l)
         l->approved_by = by;
     } else {
         l->kind = PB__LEAF_KIND__NODE_CHANGE;
-        l->node = TEXT("w1");
-        l->peer = TEXT("WO-4931000014");
+        l->node = TEXT(m->at == 1 ? "w1" : "h2");
+        l->peer = TEXT(m->at == 1 ? "WO-4931000014" : "MI-4910100025");
         l->reason = TEXT("ACTIVE");
         l->has_sign_key = 1;
         l->sign_key = bytes(m->node.pub.sign, KEY_BYTES);
     }
 }
-#define BEGINNING 2
 
 /* ---- the export ---- */
 

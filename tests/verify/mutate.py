@@ -8,7 +8,11 @@ mutant changes one: bits, files, leaves, sizes, tiles, signatures; where a
 dishonest operator could, the tree is made to fit again and the head signed
 again, by the log and by its witnesses. `tsunagi audit verify`, the Go program
 and the Python one must all refuse it, and all accept what is unharmed. A
-mutant that anybody accepts is told with its file and offset."""
+mutant that anybody accepts is told with its file and offset.
+
+Besides, leaves are made to say something else, and everything signed again by
+everybody: bytes are then right, and `tsunagi audit verify` and meaning.py must
+agree on whether what they say contradicts itself."""
 import base64
 import multiprocessing
 import os
@@ -21,9 +25,12 @@ import time
 
 from nacl.signing import SigningKey
 
+import meaning
 import tlog
 
 SIZES = (700, 512, 300, 257, 20)
+OLDER = ".older"  # of a mutant: the older head, beside the folder
+TEXTS = (6, 8, 9, 12, 13, 21, 24, 27, 29, 34, 36, 47)  # fields of a leaf
 REFUSED = 9  # exit of `tsunagi audit verify`
 
 
@@ -315,11 +322,38 @@ def spare_bits(base, rng):
         f"{name} at {i}: a spare bit"
 
 
+def other_words(base, rng):
+    """A leaf says something else: one field gone, or another's, or changed."""
+    leaves, at = list(base.leaves), rng.randrange(base.size)
+    f, other = tlog.fields(leaves[at]), tlog.fields(rng.choice(leaves))
+    names = [n for n in f if n > 2 and n != 25]
+    n = rng.choice(names + [3, 10, 14])
+    what = rng.choice(["gone", "another's", "changed"])
+    if what == "gone" and n in f:
+        del f[n]
+    elif what == "another's" and n in other:
+        f[n] = other[n]
+    elif n in f and isinstance(f[n][0], int):
+        f[n] = [f[n][0] ^ 1 << rng.randrange(5)] + f[n][1:]
+        if n == 3 and not 1 <= f[n][0] <= 26:
+            return None
+    elif n in f and n not in TEXTS:
+        v = bytearray(f[n][0])
+        v[rng.randrange(len(v))] ^= 1 << rng.randrange(8)
+        f[n] = [bytes(v)] + f[n][1:]
+    else:
+        return None
+    leaves[at] = tlog.pack(f)
+    hashes = [tlog.leaf_hash(x) for x in leaves[:base.older]]
+    return {**rebuilt(base, leaves), OLDER: sign(
+        base, base.older, tlog.root_of(hashes))}, f"leaf {at}, field {n} {what}"
+
+
 MUTANTS = [(flip, 50), (cut, 5), (grow, 4), (insert_byte, 4), (remove, 3),
            (extra, 3), (swap_files, 4), (swap_hashes, 4), (entries_alone, 4),
            (all_but_witnesses, 4), (by_everybody, 5), (shorter, 3),
            (forged_size, 3), (forged_root, 1), (cosignatures, 6),
-           (other_spelling, 2), (spare_bits, 2)]
+           (other_spelling, 2), (spare_bits, 2), (other_words, 15)]
 
 
 # ---- the three ----
@@ -331,7 +365,10 @@ class Three:
         self.base, self.go = base, go
         self.folder = base.folder + f".{os.getpid()}"
         shutil.copytree(base.folder, self.folder)
-        self.brought = [base.folder + e for e in (".vkey", ".policy", ".older")]
+        self.brought = [base.folder + ".vkey", base.folder + ".policy",
+                        self.folder + OLDER]
+        self.older = open(base.folder + OLDER, "rb").read()
+        self.keep_older(self.older)
         self.c = [os.path.join(build, "bin/tsunagi"), "audit", "verify",
                   self.folder, "--vkey", self.brought[0], "--policy",
                   self.brought[1], "--older", self.brought[2]]
@@ -363,24 +400,35 @@ class Three:
                            stderr=subprocess.PIPE, check=False)
         if p.returncode not in (0, REFUSED):
             raise RuntimeError(f"tsunagi: exit {p.returncode}: {p.stderr!r}")
+        x = tlog.Export(self.folder)
         try:
-            tlog.Export(self.folder).check(
-                *(open(n, "rb").read() for n in self.brought))
+            size = x.check(*(open(n, "rb").read() for n in self.brought))
             python = True
         except tlog.Bad:
             python = False
         said = self.go.stdout.readline()
         if said[:3] not in ("ok ", "bad"):
             raise RuntimeError(f"go: {said!r}")
+        if python: # as Go does, Python looks at bytes first, then at meaning
+            words = not meaning.judge(x.raw_leaves(size), self.base.log.name)
         return {"tsunagi": p.returncode == 0, "go": said[:2] == "ok",
-                "python": python}
+                "python": python and words, "bytes": python}
+
+    def keep_older(self, raw):
+        with open(self.folder + OLDER, "wb") as f:
+            f.write(raw)
 
     def try_files(self, files):
+        older = files.pop(OLDER, None)
+        if older is not None:
+            self.keep_older(older)
         self.write(files, self.base.files)
         try:
             return self.ask()
         finally:
             self.write(self.base.files, files)
+            if older is not None:
+                self.keep_older(self.older)
 
 
 def mutant(base, rng):
@@ -408,7 +456,12 @@ def work(job):
         kind, files, what = mutant(t.base, rng)
         kinds[kind] = kinds.get(kind, 0) + 1
         said = t.try_files(files)
-        if any(said.values()):
+        if kind == "other_words":
+            if said["tsunagi"] != said["python"] or not said["go"]:
+                wrong.append(f"mutant {i}, {t.base.size} leaves, {what}: {said}")
+            elif said["tsunagi"]:
+                kinds["harmless words"] = kinds.get("harmless words", 0) + 1
+        elif any(said.values()):
             who = ", ".join(w for w, yes in said.items() if yes)
             wrong.append(f"mutant {i}, {t.base.size} leaves, {what}: "
                          f"accepted by {who}")
@@ -444,6 +497,7 @@ def main():
     for w in wrong[:20]:
         print(w)
     print(", ".join(f"{k} {v}" for k, v in sorted(kinds.items())))
+    kinds.pop("harmless words", None)
     print(f"verifiers: {sum(kinds.values())} mutants, {len(wrong)} wrong, "
           f"{time.time() - begin:.0f} s")
     return 1 if wrong or sum(kinds.values()) != n else 0

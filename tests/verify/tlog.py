@@ -56,6 +56,26 @@ def fields(b):
     return out
 
 
+def put_varint(value):
+    out = b""
+    while value > 127:
+        out += bytes([value & 127 | 128])
+        value >>= 7
+    return out + bytes([value])
+
+
+def pack(f):
+    """The bytes of {field number: [values]}: numbers and bytes alone."""
+    out = b""
+    for n, values in sorted(f.items()):
+        for v in values:
+            if isinstance(v, int):
+                out += put_varint(n << 3) + put_varint(v)
+            else:
+                out += put_varint(n << 3 | 2) + put_varint(len(v)) + v
+    return out
+
+
 # ---- keys and notes ----
 
 def unbase64(text, where):

@@ -7,6 +7,7 @@ Exit 0: it holds; 1: it does not, and why."""
 import argparse
 import sys
 
+import meaning
 import tlog
 
 
@@ -18,7 +19,14 @@ def read(path):
 
 
 def verify(folder, vkey, policy, older):
-    return tlog.Export(folder).check(read(vkey), read(policy), read(older))
+    """Bytes first, then what the leaves say."""
+    export = tlog.Export(folder)
+    size = export.check(read(vkey), read(policy), read(older))
+    origin = tlog.Key(read(vkey)[:-1].decode(), vkey).name
+    found = meaning.judge(export.raw_leaves(size), origin)
+    tlog.need(not found, f"leaf {found[0][0]}" if found else "",
+              f"{found[0][1]}" if found else "")
+    return size
 
 
 def main():
