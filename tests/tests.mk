@@ -135,6 +135,8 @@ storm: all $B/bin/tsunagi-storm $B/bin/tsunagi-crash
 	@rm -rf $(STORM) $(STORM)-lie
 	@$B/bin/tsunagi-storm $(STORM) $(STORM_ROUNDS)
 	@/usr/bin/python3 -B tests/storm/check_log.py $(STORM)
+	@$B/bin/tsunagi audit verify $(STORM) --vkey $(STORM)/log.vkey
+	@/usr/bin/python3 -B tests/verify/verify.py $(STORM) --vkey $(STORM)/log.vkey
 	@if /usr/bin/python3 -B tests/storm/check_log.py $(STORM) --mutate >/dev/null 2>&1; \
 	    then echo 'check_log.py finds no planted breach'; exit 1; fi
 	@echo 'killed $(STORM_KILLS) times and $(STORM_CUTS) times without power'
