@@ -30,6 +30,7 @@ from region import Region, must, wait_for  # noqa: E402  pylint: disable=wrong-i
 
 talk.speak(False)
 GO = os.path.join(os.path.dirname(BIN), "verify/verify-go")
+VERIFY = os.path.join(ROOT, "tests/verify/verify.py")
 # the hub's own seconds; a node's least is 10
 QUORUM_SECONDS = 4
 WITNESSES = ["m1", "m2", "v1", "v2"]
@@ -349,11 +350,38 @@ def urgent(t, n):
         t.send("b1-a", {"type": kind, "to": to, "body": t.sample(kind), **case})
 
 
+def exported(t):
+    """What an auditor is given: the newest head with its quorum, whole for three
+    programs that share no code, and refused by a policy that asks for more."""
+    folder, more = t.path("export"), t.path("more.tlog")
+    must("audit", "export", folder, "--dir", t.folder)
+    own = {n: t.path("own." + n) for n in ("log.vkey", "policy.tlog")}
+    for name, to in own.items():
+        shutil.copy(os.path.join(folder, name), to)
+    with open(own["policy.tlog"], encoding="utf-8") as f:
+        text = f.read()
+    with open(more, "w", encoding="utf-8") as f:
+        f.write("# another\n" + text)
+    trust = ["--vkey", own["log.vkey"], "--policy"]
+    python = ["/usr/bin/python3", "-B", VERIFY]
+    programs = {"tsunagi": [os.path.join(BIN, "tsunagi"), "audit", "verify"],
+                "Go": [GO, "export"], "Python": python}
+    for who, words in programs.items():
+        for policy, want in (own["policy.tlog"], True), (more, False):
+            p = subprocess.run([*words, folder, *trust, policy], check=False,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            check((p.returncode == 0) == want,
+                  "%s %s" % (who, "accepts the export" if want else
+                             "refuses it by another policy"),
+                  p.stdout.decode())
+
+
 def quorum():
     print("quorum: three of four must sign")
     with town(["h1", "c1", "b1-a", "s1", *WITNESSES]) as t:
         t.up()
         check(t.cosigned_all(), "all four sign")
+        exported(t)
 
         t.stop("v2")
         t.post("c1", "one")
