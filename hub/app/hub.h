@@ -22,8 +22,6 @@
 #define TURN_EVENTS 64
 #define TURN_NORMAL 16
 #define TURN_BESIDE_URGENT 4
-#define HUB_NODE "hub" /* as sender of its own events, and in leaves */
-#define HUB_AGENCY "HUB"
 #define LANE_CONTROL NET_LANES /* an answer for the control socket */
 
 /* An answer that waits for the commit. */

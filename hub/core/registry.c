@@ -17,8 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HUB_CODE "HUB"
-
 struct registry {
     struct tsv *agencies_tsv, *places_tsv, *nodes_tsv;
     struct agency *agency;
@@ -118,7 +116,7 @@ static void read_muni5(struct reading *r, const char *column, char to[6])
 static void read_agency(struct reading *r, struct agency *a)
 {
     const char *code = cell(r, "code");
-    if (strcmp(code, HUB_CODE) == 0) {
+    if (strcmp(code, HUB_AGENCY) == 0) {
         fault(r, "code", "the hub takes part by itself and has no row");
     } else if (strlen(code) >= AGENCY_MAX) {
         fault(r, "code", err_en(ERR_VAL_CODE_LENGTH));
@@ -402,7 +400,7 @@ enum err registry_parse(struct slice agencies_tsv,
     struct registry *r = calloc(1, sizeof(*r));
     if (r == NULL)
         return ERR_NOMEM;
-    memcpy(r->hub.code, HUB_CODE, sizeof(HUB_CODE));
+    memcpy(r->hub.code, HUB_AGENCY, sizeof(HUB_AGENCY));
     r->hub.name_ja = "ハブ";
     r->hub.name_en = "the hub";
     enum err e = read_agencies(r, agencies_tsv, why);
@@ -440,7 +438,7 @@ const struct agency *registry_agency(const struct registry *r, const char *code)
 {
     if (code == NULL)
         return NULL;
-    if (strcmp(code, HUB_CODE) == 0)
+    if (strcmp(code, HUB_AGENCY) == 0)
         return &r->hub;
     size_t lo = 0, hi = r->agency_count;
     while (lo < hi) {

@@ -7,7 +7,9 @@
 #include "proto/base/tsv.h"
 #include "proto/wire/sign.h"
 
-#define ROLE_MAX 16 /* bytes of a role name with NUL */
+#define HUB_AGENCY "HUB" /* the hub among agencies; it has no row */
+#define HUB_NODE "hub"   /* as sender of its own events, and in leaves */
+#define ROLE_MAX 16      /* bytes of a role name with NUL */
 #define AGENCY_ROLES 8
 #define AGENCY_PLACES 32
 struct agency {

@@ -17,9 +17,7 @@
 #include <string.h>
 
 #define RELATIVE "R_FAMILY" /* the role that a relative acts in */
-#define HUB_CODE "HUB"
 #define HUB_NAME "つなぎ(この仕組み)"
-#define HUB_NODE_NAME "hub"
 
 static const char *const SECTION[REPORT_SECTIONS] = {
     [REPORT_DELIVERIES] = "deliveries", [REPORT_READS] = "reads",
@@ -154,7 +152,7 @@ static void add_sender(const struct report_view *v, const Pb__AuditLeaf *l,
         return;
     if (agency_has_role(from, RELATIVE))
         buf_adds(b, "ほかの人からの");
-    else if (strcmp(v->from, HUB_CODE) != 0)
+    else if (strcmp(v->from, HUB_AGENCY) != 0)
         buf_addf(b, "%sからの", from->name_ja);
 }
 
@@ -488,7 +486,7 @@ static void add_why(const struct report_view *v, const Pb__AuditLeaf *l,
 /* Asked with an agency's rights, at the hub: it was not that agency. */
 static bool by_operator(const Pb__AuditLeaf *l)
 {
-    return l->kind == PB__LEAF_KIND__REPORT && is(l->node, HUB_NODE_NAME);
+    return l->kind == PB__LEAF_KIND__REPORT && is(l->node, HUB_NODE);
 }
 
 static void add_agency(const struct report_view *v, const Pb__AuditLeaf *l,
@@ -496,8 +494,8 @@ static void add_agency(const struct report_view *v, const Pb__AuditLeaf *l,
 {
     const struct agency *a = acting(v, l);
     struct buf *b = &r->text[REPORT_AGENCY];
-    bool hub = is(l->peer, HUB_CODE) ||
-               (is(l->peer, "") && is(l->node, HUB_NODE_NAME));
+    bool hub =
+        is(l->peer, HUB_AGENCY) || (is(l->peer, "") && is(l->node, HUB_NODE));
     if (by_operator(l)) {
         buf_adds(b, HUB_NAME "の運用者");
         return;

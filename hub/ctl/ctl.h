@@ -103,6 +103,10 @@ int request(struct ctl *c, const char *what, const struct node_arg *args,
 void print_json(const json_t *j);
 const char *text_of(const json_t *j, const char *key); /* "" when absent */
 long long count_of(const json_t *j, const char *key);  /* 0 when absent */
+/* "2026年4月1日 9時05分" of 2026-04-01T09:05:00+09:00, in out. */
+const char *time_ja(const char *rfc3339, char out[48]);
+/* What stands for a character in a page; NULL: itself. */
+const char *html_entity(char c);
 /* Prints a cell padded to width columns (Japanese counts two). */
 void cell(const char *text, int width);
 

@@ -73,23 +73,13 @@ static void put(struct page *p, const char *text)
         buf_adds(p->out, text);
         return;
     }
-    for (; *text != '\0'; text++)
-        switch (*text) {
-        case '&':
-            buf_adds(p->out, "&amp;");
-            break;
-        case '<':
-            buf_adds(p->out, "&lt;");
-            break;
-        case '>':
-            buf_adds(p->out, "&gt;");
-            break;
-        case '"':
-            buf_adds(p->out, "&quot;");
-            break;
-        default:
+    for (; *text != '\0'; text++) {
+        const char *entity = html_entity(*text);
+        if (entity != NULL)
+            buf_adds(p->out, entity);
+        else
             buf_addc(p->out, *text);
-        }
+    }
 }
 
 static void put_in(struct page *p, const char *tag, const char *text)
@@ -133,6 +123,14 @@ static void item(struct page *p, const char *label, const char *text)
     }
 }
 
+/* The same with a text that may be long; ends it. */
+static void item_of(struct page *p, const char *label, struct buf *text)
+{
+    p->out->failed |= text->failed;
+    item(p, label, text->n > 0 ? (char *)text->p : "");
+    buf_fini(text);
+}
+
 static void bullet(struct page *p, const char *text)
 {
     if (p->html) {
@@ -162,17 +160,6 @@ static const char HEAD[] =
 
 /* ---- what it says ---- */
 
-/* 2026-04-01T09:00:00+09:00 as 2026年4月1日 9時00分. */
-static const char *moment(const char *t, char out[48])
-{
-    int y, mo, d, h, mi;
-    if (sscanf(t, "%4d-%2d-%2dT%2d:%2d", &y, &mo, &d, &h, &mi) == 5)
-        snprintf(out, 48, "%d年%d月%d日 %d時%02d分", y, mo, d, h, mi);
-    else
-        snprintf(out, 48, "%.40s", t);
-    return out;
-}
-
 static void say_title(struct page *p, const json_t *j)
 {
     bool over = strcmp(text_of(j, "state"), "over") == 0;
@@ -191,24 +178,25 @@ static void say_title(struct page *p, const json_t *j)
 
 static void say_request(struct page *p, const json_t *j)
 {
-    char text[256], when[48];
+    char text[32], when[48];
+    struct buf name = {0};
     const char *reason = order_reason_ja(ORDER_ERASE, text_of(j, "reason"));
     heading(p, "求めと承認");
     item(p, "求めのあった日", text_of(j, "asked_on"));
-    snprintf(text, sizeof(text), "%s(%s)", text_of(j, "asked_by_name"),
+    buf_addf(&name, "%s(%s)", text_of(j, "asked_by_name"),
              text_of(j, "asked_by"));
-    item(p, "受け付けた機関", text);
+    item_of(p, "受け付けた機関", &name);
     item(p, "理由", reason != NULL ? reason : "");
-    item(p, "基盤が受け付けた日時", moment(text_of(j, "taken"), when));
+    item(p, "基盤が受け付けた日時", time_ja(text_of(j, "taken"), when));
     snprintf(text, sizeof(text), "%lld", count_of(j, "leaf"));
     item(p, "証明番号", text);
     size_t i;
     json_t *by;
     json_array_foreach(json_object_get(j, "approved_by"), i, by)
     {
-        snprintf(text, sizeof(text), "%s(署名鍵 %s)", text_of(by, "person"),
+        buf_addf(&name, "%s(署名鍵 %s)", text_of(by, "person"),
                  text_of(by, "key"));
-        item(p, "承認した人", text);
+        item_of(p, "承認した人", &name);
     }
 }
 
@@ -220,7 +208,7 @@ static void say_destroyed(struct page *p, const json_t *j)
     bool over = text_of(j, "done")[0] != '\0';
     heading(p, over ? "消したもの" : "これから消すもの(まだ残っています)");
     if (over)
-        item(p, "終わった日時", moment(text_of(j, "done"), when));
+        item(p, "終わった日時", time_ja(text_of(j, "done"), when));
     if (text_of(j, "held_until")[0] != '\0')
         item(p, "保全により待っています。いつまで", text_of(j, "held_until"));
     bullet(p, over ? "この方の情報の中身を閉じていた鍵。鍵がないので、中身は"
@@ -266,7 +254,8 @@ static const char *outcome(const json_t *h)
 
 static void say_holders(struct page *p, const json_t *j)
 {
-    char text[400], name[160];
+    char text[400];
+    struct buf name = {0};
     size_t i;
     json_t *h;
     heading(p, "この方の情報を持っていた機関");
@@ -274,14 +263,15 @@ static void say_holders(struct page *p, const json_t *j)
         line(p, "ありません。");
     json_array_foreach(json_object_get(j, "holders"), i, h)
     {
-        snprintf(name, sizeof(name), "%s(%s)", text_of(h, "name"),
-                 text_of(h, "agency"));
+        buf_addf(&name, "%s(%s)", text_of(h, "name"), text_of(h, "agency"));
         snprintf(text, sizeof(text), "%s。接続 %s", outcome(h),
                  text_of(h, "node")[0] != '\0' ? text_of(h, "node") : "なし");
         if (count_of(h, "leaf") > 0)
             snprintf(text + strlen(text), sizeof(text) - strlen(text),
                      "  証明番号 %lld", count_of(h, "leaf"));
-        item(p, name, text);
+        p->out->failed |= name.failed;
+        item(p, name.n > 0 ? (char *)name.p : "", text);
+        buf_fini(&name);
     }
 }
 
@@ -322,7 +312,7 @@ static void write_page(const json_t *j, bool html, struct buf *out)
     say_destroyed(&p, j);
     say_holders(&p, j);
     say_rest(&p);
-    item(&p, "作成", moment(text_of(j, "time"), when));
+    item(&p, "作成", time_ja(text_of(j, "time"), when));
     if (html)
         buf_adds(out, "</body></html>\n");
 }

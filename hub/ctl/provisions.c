@@ -125,7 +125,7 @@ static void put_line(const struct listing *w, const json_t *l)
     char when[48], leaf[24];
     bool given = strcmp(text_of(l, "direction"), "provision") == 0;
     const char *person = text_of(l, "person_token");
-    report_time(text_of(l, "at"), when);
+    time_ja(text_of(l, "at"), when);
     snprintf(leaf, sizeof(leaf), "%lld", count_of(l, "leaf"));
     const char *number = w->numbers != NULL ? text_of(w->numbers, person) : "";
     const char *const CELLS[] = {

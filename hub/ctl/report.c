@@ -189,7 +189,7 @@ static void csv_row(FILE *f, enum report_section s, const json_t *row)
     char text[48] = "";
     csv_cell(f, report_section_ja(s), false);
     if (s != REPORT_DELAYED)
-        report_time(text_of(row, "at"), text);
+        time_ja(text_of(row, "at"), text);
     csv_cell(f, text, false);
     for (int c = 0; c < REPORT_COLUMNS; c++)
         csv_cell(f, text_of(row, report_column_name((enum report_column)c)),

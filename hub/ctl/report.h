@@ -26,8 +26,6 @@ void report_page_row(struct report_page *p, enum report_section s,
 bool report_page_end(struct report_page *p, const struct report_head *head);
 void report_page_close(struct report_page *p);
 
-/* "2026年4月1日 9時05分" of 2026-04-01T09:05:00+09:00. */
-void report_time(const char *rfc3339, char out[48]);
 const char *report_section_ja(enum report_section s);
 const char *report_column_ja(enum report_column c);
 /* One cell of a CSV line, quoted; a text that a spreadsheet would take for a

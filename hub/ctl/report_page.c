@@ -80,36 +80,17 @@ const char *report_column_ja(enum report_column c)
     return COLUMNS[c];
 }
 
-void report_time(const char *t, char out[48])
-{
-    int y, mo, d, h, mi;
-    if (sscanf(t, "%4d-%2d-%2dT%2d:%2d", &y, &mo, &d, &h, &mi) != 5)
-        snprintf(out, 48, "%.40s", t);
-    else
-        snprintf(out, 48, "%d年%d月%d日 %d時%02d分", y, mo, d, h, mi);
-}
-
 /* ---- writing ---- */
 
 static void put_text(FILE *f, const char *s)
 {
-    for (; *s != '\0'; s++)
-        switch (*s) {
-        case '&':
-            fputs("&amp;", f);
-            break;
-        case '<':
-            fputs("&lt;", f);
-            break;
-        case '>':
-            fputs("&gt;", f);
-            break;
-        case '"':
-            fputs("&quot;", f);
-            break;
-        default:
+    for (; *s != '\0'; s++) {
+        const char *entity = html_entity(*s);
+        if (entity != NULL)
+            fputs(entity, f);
+        else
             fputc(*s, f);
-        }
+    }
 }
 
 static void put_cell(FILE *f, const char *label, const char *text)
@@ -128,7 +109,7 @@ void report_page_row(struct report_page *p, enum report_section s,
     unsigned show = SECTIONS[s].columns;
     fputs("<tr>", f);
     if ((show & WHEN) != 0) {
-        report_time(text_of(row, "at"), text);
+        time_ja(text_of(row, "at"), text);
         put_cell(f, WHEN_JA, text);
     }
     for (unsigned c = 0; c < REPORT_COLUMNS; c++)
@@ -173,7 +154,7 @@ static const char STYLE[] =
 static void put_head(FILE *f, const struct report_head *h)
 {
     char made[48];
-    report_time(text_of(h->first, "made"), made);
+    time_ja(text_of(h->first, "made"), made);
     fputs("<!DOCTYPE html>\n<html lang=\"ja\">\n<head>\n<meta charset="
           "\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width,"
           " initial-scale=1\">\n<meta name=\"robots\" content=\"noindex\">\n"
@@ -199,7 +180,7 @@ static void put_erased(FILE *f, const struct report_head *h)
     const json_t *e = json_object_get(h->first, "erased");
     if (e == NULL)
         return;
-    report_time(text_of(e, "at"), when);
+    time_ja(text_of(e, "at"), when);
     fputs("<div class=\"box\"><p><strong>", f);
     if (text_of(e, "at")[0] != '\0') {
         fputs("あなたの情報は、", f);

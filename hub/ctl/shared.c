@@ -303,6 +303,25 @@ long long count_of(const json_t *j, const char *key)
     return json_integer_value(json_object_get(j, key));
 }
 
+const char *time_ja(const char *rfc3339, char out[48])
+{
+    int y, mo, d, h, mi;
+    if (sscanf(rfc3339, "%4d-%2d-%2dT%2d:%2d", &y, &mo, &d, &h, &mi) == 5)
+        snprintf(out, 48, "%d年%d月%d日 %d時%02d分", y, mo, d, h, mi);
+    else
+        snprintf(out, 48, "%.40s", rfc3339);
+    return out;
+}
+
+const char *html_entity(char c)
+{
+    return c == '&'   ? "&amp;"
+           : c == '<' ? "&lt;"
+           : c == '>' ? "&gt;"
+           : c == '"' ? "&quot;"
+                      : NULL;
+}
+
 void cell(const char *text, int width)
 {
     int used = (int)text_width(slice_str(text));

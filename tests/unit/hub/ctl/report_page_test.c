@@ -38,9 +38,9 @@ static void a_moment_is_told_as_people_do(void **state)
 {
     (void)state;
     char text[48];
-    report_time("2026-04-01T09:05:00+09:00", text);
+    time_ja("2026-04-01T09:05:00+09:00", text);
     assert_string_equal(text, "2026年4月1日 9時05分");
-    report_time("", text);
+    time_ja("", text);
     assert_string_equal(text, "");
 }
 
