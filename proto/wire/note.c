@@ -9,6 +9,7 @@
  * be well formed and are otherwise passed over. */
 #include "proto/wire/note.h"
 #include "proto/base/text.h"
+#include <assert.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -53,19 +54,25 @@ void vkey_id(const struct vkey *v, uint8_t out[NOTE_KEYID])
     key_id(v->name, v->type, v->key, out);
 }
 
+enum err note_add_line(const char *name, struct slice blob, struct buf *out)
+{
+    char b64[sodium_base64_ENCODED_LEN(NOTE_OWN_BLOB, B64)];
+    assert(blob.n <= NOTE_OWN_BLOB);
+    if (!note_name_ok(name))
+        return ERR_INTEGRITY;
+    sodium_bin2base64(b64, sizeof(b64), blob.p, blob.n, B64);
+    buf_addf(out, "%s%s %s\n", DASH, name, b64);
+    return out->failed ? ERR_NOMEM : ERR_OK;
+}
+
 enum err note_sign(struct slice text, const char *name,
                    const uint8_t secret[SIGN_SECRET_BYTES],
                    const uint8_t public[KEY_BYTES], struct buf *out)
 {
     uint8_t blob[SIG_BLOB];
-    char b64[sodium_base64_ENCODED_LEN(SIG_BLOB, B64)];
-    if (!note_name_ok(name))
-        return ERR_INTEGRITY;
     note_key_id(name, public, blob);
     crypto_sign_detached(blob + NOTE_KEYID, NULL, text.p, text.n, secret);
-    sodium_bin2base64(b64, sizeof(b64), blob, sizeof(blob), B64);
-    buf_addf(out, "%s%s %s\n", DASH, name, b64);
-    return out->failed ? ERR_NOMEM : ERR_OK;
+    return note_add_line(name, slice_of(blob, sizeof(blob)), out);
 }
 
 void vkey_write(const struct vkey *v, struct buf *out)

@@ -35,6 +35,12 @@ enum err note_sign(struct slice text, const char *name,
                    const uint8_t secret[SIGN_SECRET_BYTES],
                    const uint8_t public[KEY_BYTES], struct buf *out) MUST_CHECK;
 
+/* Appends a line of one's own making: blob is keyid and signature, at most
+ * NOTE_OWN_BLOB. ERR_INTEGRITY for a name that cannot stand in a note. */
+#define NOTE_OWN_BLOB 128
+enum err note_add_line(const char *name, struct slice blob,
+                       struct buf *out) MUST_CHECK;
+
 /* Cuts a note at its last empty line. False when it is no note: control
  * characters, not UTF-8, too long, no empty line. Both borrow from note. */
 bool note_cut(struct slice note, struct slice *text, struct slice *lines);

@@ -21,7 +21,6 @@
 #define TIME_BYTES 8
 #define COSIGNATURE_BYTES (NOTE_KEYID + TIME_BYTES + SIGNATURE_BYTES)
 #define B64 sodium_base64_VARIANT_ORIGINAL
-static const char DASH[] = "\xe2\x80\x94 "; /* em dash, space */
 
 /* ---- cosignatures ---- */
 
@@ -54,7 +53,6 @@ enum err cosignature_make(struct slice note, const char *name,
     struct vkey v = {.type = VKEY_COSIGNER};
     struct buf m = {0};
     uint8_t blob[COSIGNATURE_BYTES];
-    char b64[sodium_base64_ENCODED_LEN(COSIGNATURE_BYTES, B64)];
     if (!note_name_ok(name) || !note_cut(note, &text, &lines))
         return ERR_INTEGRITY;
     memcpy(v.name, name, strlen(name) + 1);
@@ -65,12 +63,11 @@ enum err cosignature_make(struct slice note, const char *name,
     if (!m.failed)
         crypto_sign_detached(blob + NOTE_KEYID + TIME_BYTES, NULL, m.p, m.n,
                              secret);
-    sodium_bin2base64(b64, sizeof(b64), blob, sizeof(blob), B64);
-    if (!m.failed)
-        buf_addf(out, "%s%s %s\n", DASH, name, b64);
-    bool failed = m.failed || out->failed;
+    enum err e = m.failed
+                     ? ERR_NOMEM
+                     : note_add_line(name, slice_of(blob, sizeof(blob)), out);
     buf_fini(&m);
-    return failed ? ERR_NOMEM : ERR_OK;
+    return e;
 }
 
 static bool signed_by(const struct note_line *l, struct slice text,
