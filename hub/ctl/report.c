@@ -30,6 +30,7 @@ struct writing {
     struct report_head head;
     struct checkpoint tree;
     char person[PERSON_BYTES];
+    bool folder; /* made here */
 };
 
 /* ---- asking ---- */
@@ -279,7 +280,10 @@ static FILE *open_file(const struct writing *w, const char *name)
 static bool open_files(struct writing *w)
 {
     umask(0077);
-    if (mkdir(w->c->out, 0700) != 0 || !report_page_open(&w->page, w->c->out))
+    if (mkdir(w->c->out, 0700) != 0)
+        return false;
+    w->folder = true;
+    if (!report_page_open(&w->page, w->c->out))
         return false;
     w->csv = open_file(w, "report.csv");
     w->json = open_file(w, "report.json");
@@ -315,6 +319,20 @@ static bool end_files(struct writing *w)
     ok = fclose(w->csv) == 0 && ok;
     w->csv = NULL;
     return report_page_end(&w->page, &w->head) && ok;
+}
+
+/* Half a report is none: nobody is to hand it on by mistake. */
+static void drop_files(const struct writing *w)
+{
+    static const char *const NAMES[] = {"report.html", "report.csv",
+                                        "report.json"};
+    char path[4400];
+    for (size_t i = 0; w->folder && i < NELEM(NAMES); i++) {
+        snprintf(path, sizeof(path), "%s/%s", w->c->out, NAMES[i]);
+        unlink(path);
+    }
+    if (w->folder)
+        rmdir(w->c->out);
 }
 
 static void writing_fini(struct writing *w)
@@ -422,6 +440,8 @@ int cmd_audit_report(struct ctl *c)
     code = fetch(&w);
     if (code == EXIT_DONE)
         code = finish(&w);
+    if (code != EXIT_DONE)
+        drop_files(&w);
     writing_fini(&w);
     return code;
 }

@@ -230,6 +230,11 @@ PY
     run tsunagi audit report --person - --actor desk --yes --out "$out/s" --dir "$D" --node p1 <<<nobody
     [ "$status" -eq 6 ]
     [ ! -e "$out/s" ]
+    # half a report is none
+    run bash -c 'trap "" XFSZ; ulimit -f 2; tsunagi "$@"' _ audit report --person @"$D/number" \
+        --actor desk --yes --out "$out/t" --dir "$D" --node p1
+    [[ "$output" == *E-IO-001* ]]
+    [ ! -e "$out/t" ]
     rm -rf "$out"
 }
 
