@@ -151,7 +151,10 @@ static enum err check_erase(struct taking *t)
     enum err e = check_hold(t);
     if (e == ERR_OK)
         e = store_glass_busy(t->h->store, t->person, t->h->now_ms, &busy);
-    return e == ERR_OK && busy > 0 ? ERR_ERASE_GLASS : e;
+    if (e != ERR_OK || busy > 0)
+        return e != ERR_OK ? e : ERR_ERASE_GLASS;
+    e = store_emergency_busy(t->h->store, t->person, &busy);
+    return e == ERR_OK && busy > 0 ? ERR_ERASE_EMERGENCY : e;
 }
 
 static bool has_day(struct taking *t)

@@ -67,17 +67,30 @@ enum err store_person_deny(struct store *s, struct id person)
     return e;
 }
 
-enum err store_glass_busy(struct store *s, struct id person, uint64_t now_ms,
-                          uint64_t *n)
+static enum err count_busy(struct store *s, enum statement q,
+                           const struct value *with, size_t values, uint64_t *n)
 {
-    const enum statement q = SQL_GLASS_BUSY;
     bool found;
     *n = 0;
-    enum err e = sql_row(s, q, WITH(v_id(&person), v_int(now_ms)), &found);
+    enum err e = sql_row(s, q, with, values, &found);
     if (e != ERR_OK || !found)
         return e;
     *n = col_int(s, q, 0);
     return sql_done(s, q);
+}
+
+enum err store_emergency_busy(struct store *s, struct id person, uint64_t *n)
+{
+    return count_busy(s, SQL_EMERGENCY_BUSY,
+                      WITH(v_id(&person), v_int(DEADLINE_FIRST_ANSWER),
+                           v_int(DEADLINE_OFFER_HOLD)),
+                      n);
+}
+
+enum err store_glass_busy(struct store *s, struct id person, uint64_t now_ms,
+                          uint64_t *n)
+{
+    return count_busy(s, SQL_GLASS_BUSY, WITH(v_id(&person), v_int(now_ms)), n);
 }
 
 static enum err each_token(struct store *s, struct id person,

@@ -465,6 +465,9 @@ enum err store_person_deny(struct store *s, struct id person) MUST_CHECK;
 /* How many break-glass openings of a person are open or wait for a review. */
 enum err store_glass_busy(struct store *s, struct id person, uint64_t now_ms,
                           uint64_t *n) MUST_CHECK;
+/* How many deadlines of a search for a bed are running for a person. */
+enum err store_emergency_busy(struct store *s, struct id person,
+                              uint64_t *n) MUST_CHECK;
 /* Tokens of a person and of the person's cases, by agency, and with no token
  * (NULL) every agency that something was sent to. No callback may use the
  * store. */

@@ -398,6 +398,24 @@ static void an_opening_is_reviewed_before(void **state)
     submit_is(r, &o, 2, err_code(ERR_ERASE_GLASS));
 }
 
+/* Its deadlines would be dropped, and nobody told that the search is over. */
+static void while_a_bed_is_looked_for_nothing_is_erased(void **state)
+{
+    struct region *r = *state;
+    struct client *b1 = client(r, "b1");
+    uint8_t subject[ID_BYTES];
+    assert_string_equal(
+        post_sample(b1, "EMERGENCY_REQUESTED", "person", "night", NULL, NULL),
+        "");
+    assert_true(subject_of(r, "OW-B1-49", "person", subject));
+    struct order o = an_order(r, ORDER_ERASE, "PERSON_ASKED");
+    memcpy(o.subject, subject, ID_BYTES);
+    submit_is(r, &o, 2, err_code(ERR_ERASE_EMERGENCY));
+    assert_string_equal(
+        post_sample(b1, "CANCELLED", "person", "night", NULL, NULL), "");
+    submit_is(r, &o, 2, "");
+}
+
 /* ---- at once ---- */
 
 static void nobody_can_name_the_person_any_more(void **state)
@@ -898,6 +916,7 @@ int main(void)
         REGION_TEST(a_hold_comes_too_late_once_the_night_has_begun),
         REGION_TEST(a_delay_is_about_rows_of_the_person),
         REGION_TEST(an_opening_is_reviewed_before),
+        REGION_TEST(while_a_bed_is_looked_for_nothing_is_erased),
         REGION_TEST(nobody_can_name_the_person_any_more),
         REGION_TEST(what_is_queued_is_not_released_in_the_meantime),
         REGION_TEST(a_holder_is_told_and_answers),
