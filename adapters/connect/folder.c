@@ -547,21 +547,25 @@ static tsunagi_code remove_with_receipt(const char *path)
     char *beside = NULL;
     if (asprintf(&beside, "%s" RECEIPT, path) < 0)
         return "E-INT-002";
-    /* the receipt last: a crash between the two still finds the file */
+    /* the receipt last: after a crash between the two it is found alone */
     bool ok = (unlink(path) == 0 || errno == ENOENT) &&
               (unlink(beside) == 0 || errno == ENOENT);
     free(beside);
     return ok ? NULL : "E-IO-001";
 }
 
-static tsunagi_code erase_one(const struct folder *f, const char *name,
+/* A receipt stands for its file; with the file there, that comes by itself. */
+static tsunagi_code erase_one(const struct folder *f, char *name,
                               const struct tsunagi_erasure *e,
                               folder_meant *meant)
 {
+    bool alone = ends_in(name, RECEIPT), yes = false;
+    if (alone)
+        name[strlen(name) - strlen(RECEIPT)] = '\0';
     char *path = join(f->done, name, "");
-    bool yes = false;
-    tsunagi_code code =
-        path == NULL ? "E-INT-002" : is_meant(f, path, e, meant, &yes);
+    tsunagi_code code = path == NULL ? "E-INT-002" : NULL;
+    if (code == NULL && (!alone || access(path, F_OK) != 0))
+        code = is_meant(f, path, e, meant, &yes);
     if (code == NULL && yes)
         code = remove_with_receipt(path);
     free(path);
@@ -577,7 +581,7 @@ tsunagi_code folder_erase(struct folder *f, const struct tsunagi_erasure *e,
     if (d == NULL)
         return "E-IO-001";
     while ((entry = readdir(d)) != NULL) {
-        if (entry->d_name[0] == '.' || ends_in(entry->d_name, RECEIPT))
+        if (entry->d_name[0] == '.')
             continue;
         tsunagi_code one = erase_one(f, entry->d_name, e, meant);
         code = one != NULL ? one : code;

@@ -461,20 +461,6 @@ static enum err op_status(struct tsunagi_host *h, const struct node_arg *args,
     return done(a, ERR_OK, o);
 }
 
-static enum err op_erase(struct tsunagi_host *h, const struct node_arg *args,
-                         size_t n, struct node_answer *a)
-{
-    struct id person;
-    struct spool_forgotten gone;
-    const char *text = op_arg(args, n, "person_token");
-    struct spool_forget f = {
-        .before_ms = INT64_MAX, .token = &person, .tokens = 1};
-    enum err e = text != NULL && id_parse(text, &person) == ERR_OK
-                     ? spool_forget(h->spool, &f, clock_wall_ms(), &gone)
-                     : ERR_USAGE;
-    return done(a, e, NULL);
-}
-
 static json_t *token_json(const struct tsunagi_host *h, struct slice local)
 {
     uint8_t token[ID_BYTES];
@@ -532,19 +518,12 @@ enum err op_run(struct tsunagi_host *h, const char *what,
         enum err (*run)(struct tsunagi_host *, const struct node_arg *, size_t,
                         struct node_answer *);
     } OPS[] = {
-        {"submit", op_store},
-        {"inbox", op_inbox},
-        {"handled", op_handled},
-        {"outbox", op_outbox},
-        {"resend", op_resend},
-        {"status", op_status},
-        {"erase", op_erase},
-        {"stop", op_stop},
-        {"token", op_token},
-        {"proof", op_proof},
-        {"consents", consents_list},
-        {"witness", op_witness},
-        {"witness-clear", op_witness_clear},
+        {"submit", op_store},    {"inbox", op_inbox},
+        {"handled", op_handled}, {"outbox", op_outbox},
+        {"resend", op_resend},   {"status", op_status},
+        {"stop", op_stop},       {"token", op_token},
+        {"proof", op_proof},     {"consents", consents_list},
+        {"witness", op_witness}, {"witness-clear", op_witness_clear},
     };
     for (size_t i = 0; i < NELEM(OPS); i++)
         if (strcmp(OPS[i].what, what) == 0)

@@ -202,7 +202,7 @@ enum err spool_prune(struct spool *s, uint64_t now_ms) MUST_CHECK;
 
 /* ---- erasure (spool_erase.c) ---- */
 struct spool_forget {
-    struct id order;        /* zero: nobody's order, and not remembered */
+    struct id order;
     uint64_t leaf;          /* of the hub's log, for the answer */
     uint64_t before_ms;     /* what was made or released later stays */
     const struct id *token; /* of the person and of their cases */

@@ -1,4 +1,4 @@
-/* spool_erase.c - forgetting a person, by order of the hub or of somebody here.
+/* spool_erase.c - forgetting a person, by order of the hub.
  *
  * The tokens of the person and of their cases say which rows are meant. Of
  * such a row all that tells of a person goes: the payload, the token, and the
@@ -300,8 +300,6 @@ static enum err remember(struct spool *s, const struct spool_forget *f,
                          const struct spool_forgotten *o)
 {
     sqlite3_stmt *st = db_query(s, Q_ERASED_SET);
-    if (id_is_zero(f->order))
-        return ERR_OK;
     db_bind(st, 1, slice_of(f->order.b, ID_BYTES));
     db_bind_u64(st, 2, o->leaf);
     sqlite3_bind_int(st, 3, (int)o->outcome);

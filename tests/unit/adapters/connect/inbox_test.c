@@ -87,6 +87,27 @@ static void of_the_erased_every_file_goes_and_of_others_none(void **state)
                 exists(p, "answers/done/his.json.receipt.txt"));
 }
 
+/* Its name may hold a patient's: cut off after the file, its receipt is found
+ * all the same. */
+static void a_receipt_that_lost_its_file_goes_too(void **state)
+{
+    struct peer *p = *state;
+    struct answer a = {0};
+    char path[160];
+    p->own = &a;
+    p->on_ask = take_answer;
+    UNTIL(p, p->leases >= 1);
+    answer_about(p, "answers/hers.json", LOCAL_ID);
+    UNTIL(p, exists(p, "answers/done/hers.json.receipt.txt"));
+    snprintf(path, sizeof(path), "%s/answers/done/hers.json", p->n.folder);
+    assert_int_equal(unlink(path), 0);
+    struct ordered o = an_order(p);
+    order(p, &o);
+    lease_again(p);
+    UNTIL(p, a.n == 1);
+    assert_false(exists(p, "answers/done/hers.json.receipt.txt"));
+}
+
 /* The printed one, by its whole path. */
 static void printed(const struct peer *p, char path[160])
 {
@@ -133,6 +154,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             of_the_erased_every_file_goes_and_of_others_none, setup_inbox,
             teardown),
+        cmocka_unit_test_setup_teardown(a_receipt_that_lost_its_file_goes_too,
+                                        setup_inbox, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_removed_is_tried_again,
                                         setup_inbox, teardown),
     };
