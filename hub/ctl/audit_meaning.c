@@ -16,7 +16,8 @@
  *   M-12  receipts and answers are signed by the node's key of that moment, and
  *         name the very leaf that released
  *   M-13  break-glass: an hour, once longer; nothing passes outside of it
- *   M-14  nothing is released to, or read by, anybody about an erased handle
+ *   M-14  nothing is released to, or read by, anybody about an erased handle,
+ *         nor on the strength of what was released about one
  *   M-15  the head is of the epoch that the log says began last
  *   M-16  a policy has two approvers
  *   M-17  break-glass ends, and another agency judges it within 72 hours
@@ -33,6 +34,7 @@
 #include "hub/ctl/idmap.h"
 #include "proto/base/date.h"
 #include "proto/wire/unpack.h"
+#include "tsunagi/v1/wire.pb-c.h"
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,10 +188,18 @@ static bool by_hub(const Pb__AuditLeaf *l)
     return l->node == NULL || strcmp(l->node, "hub") == 0;
 }
 
+/* An event, or a question, that was turned away. */
+static bool refused(const Pb__AuditLeaf *l)
+{
+    return (l->kind == PB__LEAF_KIND__INGEST ||
+            l->kind == PB__LEAF_KIND__READ) &&
+           l->has_outcome && l->outcome == 0;
+}
+
 /* own: the leaf's agency is the node's. What was refused proves no act. */
 static void check_node(struct meaning *m, const Pb__AuditLeaf *l, bool own)
 {
-    if (by_hub(l) || (l->has_outcome && l->outcome == 0))
+    if (by_hub(l) || refused(l))
         return;
     const struct node_fact *n = find_node(m, l->node);
     if (n == NULL || !n->active)
@@ -359,6 +369,15 @@ static bool same_actor(const struct opening *o, const Pb__AuditLeaf *l)
            memcmp(o->actor, l->actor.data, ID_BYTES) == 0;
 }
 
+/* Only its own: the same member of staff, agency and person. */
+static bool extends(struct meaning *m, const struct opening *o,
+                    const Pb__AuditLeaf *l)
+{
+    return !o->extended && !o->closed && m->now_ms < o->until_ms &&
+           same_actor(o, l) && o->agency == number_of(m, l->peer) &&
+           same_subject(&m->entry[o->leaf], l);
+}
+
 /* A first one; a leaf that refers to an opening extends it. */
 static void note_opening(struct meaning *m, const Pb__AuditLeaf *l)
 {
@@ -366,8 +385,7 @@ static void note_opening(struct meaning *m, const Pb__AuditLeaf *l)
     bool wrong = l->valid_until_ms > m->now_ms + OPEN_MS;
     check_node(m, l, true);
     if (o != NULL) {
-        wrong |= o->extended || o->closed || m->now_ms >= o->until_ms ||
-                 !same_actor(o, l);
+        wrong |= !extends(m, o, l);
         o->extended = true;
         o->until_ms = l->valid_until_ms;
         m->entry[m->at].slot = (uint32_t)(o - (struct opening *)m->opening.p);
@@ -461,11 +479,33 @@ static void check_openings(struct meaning *m)
 
 /* ---- decisions, releases, reads ---- */
 
-static void check_erased(struct meaning *m, const Pb__AuditLeaf *l)
+/* A quarter's keys also end by themselves, when the content they sealed has
+ * gone; who was erased by an order has no other quarter either. */
+enum erased { ERASED_EXPIRED = 1, ERASED_WHOLLY };
+
+static void note_erasure(struct meaning *m, const Pb__AuditLeaf *l)
 {
-    uint32_t any;
-    if (l->subject_handle.len == ID_BYTES &&
-        idmap_get(&m->erased, l->subject_handle.data, &any))
+    uint32_t was = 0;
+    bool expired = l->reason != NULL && strcmp(l->reason, "EXPIRED") == 0;
+    if (l->subject_handle.len != ID_BYTES)
+        return;
+    if (!idmap_get(&m->erased, l->subject_handle.data, &was) ||
+        was == ERASED_EXPIRED)
+        put(m, &m->erased, l->subject_handle.data,
+            expired ? ERASED_EXPIRED : ERASED_WHOLLY);
+}
+
+/* before (may be NULL): what the leaf follows. */
+static void check_erased(struct meaning *m, const Pb__AuditLeaf *l,
+                         const struct entry *before)
+{
+    uint32_t how = 0;
+    bool gone = l->subject_handle.len == ID_BYTES &&
+                idmap_get(&m->erased, l->subject_handle.data, &how);
+    if (!gone && before != NULL)
+        gone = idmap_get(&m->erased, before->subject, &how) &&
+               how == ERASED_WHOLLY;
+    if (gone)
         found(m, "M-14", "消去した人についての開示",
               "about a person who had been erased");
 }
@@ -477,14 +517,17 @@ static void check_decision(struct meaning *m, const Pb__AuditLeaf *l)
         check_glass(m, l);
 }
 
-static void check_passing(struct meaning *m, const Pb__AuditLeaf *l)
+static void check_passing(struct meaning *m, const Pb__AuditLeaf *l,
+                          const struct entry *before)
 {
     if (l->outcome == 0 || l->released == 0)
         found(m, "M-2", "何も許さない判断による開示",
               "released by a decision that permits nothing");
     check_grounds(m, l);
     check_glass(m, l);
-    check_erased(m, l);
+    check_erased(m, l, before);
+    if (by_hub(l))
+        found(m, "M-6", "どの接続にも宛てていない開示", "passed to no node");
     check_node(m, l, true);
 }
 
@@ -497,26 +540,30 @@ static void check_release(struct meaning *m, const Pb__AuditLeaf *l,
         found(m, "M-1", "判断の記録のない開示", "release without its decision");
     else if ((l->released & ~d->released) != 0)
         found(m, "M-7", "判断より多くの開示", "releases more than was decided");
-    check_passing(m, l);
+    check_passing(m, l, d);
     m->entry[m->at].slot = (uint32_t)m->hash.n;
     struct hash *h = add(m, &m->hash, sizeof(*h));
     if (h != NULL)
         sha256(bytes, h->b);
 }
 
-/* A person of the recipient looked; the command line's questions are READs of
- * the hub, about nothing that was sent. */
+/* A person of the recipient looked. What names no event showed none: a question
+ * of the command line, one that was refused, a look at what would pass. */
 static void check_read(struct meaning *m, const Pb__AuditLeaf *l)
 {
-    if (!l->has_event_id)
+    if (!l->has_event_id) {
+        check_node(m, l, true);
+        if (l->released != 0)
+            found(m, "M-8", "開示の記録のない閲覧", "read without its release");
         return;
+    }
     const struct entry *r = referred(m, l, PB__LEAF_KIND__RELEASE);
     if (!follows(m, r, l))
         found(m, "M-8", "開示の記録のない閲覧", "read without its release");
     else if ((l->released & ~r->released) != 0 || r->ended)
         found(m, "M-9", "渡していない、または取り消した区分の閲覧",
               "read of what was not released or was called back");
-    check_passing(m, l);
+    check_passing(m, l, r);
 }
 
 static void check_withheld(struct meaning *m, const Pb__AuditLeaf *l)
@@ -554,13 +601,13 @@ static void not_signed(void *ctx, uint64_t leaf)
                 "the node's signature does not hold");
 }
 
-static const char *answer_word(const Pb__AckBody *b)
+static const char *answer_word(bool has, Pb__RecallOutcome outcome)
 {
     static const char *const WORD[] = {
         [PB__RECALL_OUTCOME__RECALL_DELETED] = "DELETED",
         [PB__RECALL_OUTCOME__RECALL_HANDED_OVER] = "HANDED_OVER",
         [PB__RECALL_OUTCOME__RECALL_UNKNOWN] = "UNKNOWN"};
-    size_t i = b->has_recalled ? (size_t)b->recalled : 0;
+    size_t i = has ? (size_t)outcome : 0;
     return i < NELEM(WORD) && WORD[i] != NULL ? WORD[i] : "";
 }
 
@@ -578,21 +625,44 @@ static bool ack_fits(struct meaning *m, const Pb__AuditLeaf *l,
     bool named = b->sha256.len == HASH_BYTES &&
                  memcmp(b->sha256.data, h->b, HASH_BYTES) == 0;
     bool fits = answer ? (!b->has_sha256 || named) && l->reason != NULL &&
-                             strcmp(l->reason, answer_word(b)) == 0
+                             strcmp(l->reason, answer_word(b->has_recalled,
+                                                           b->recalled)) == 0
                        : named && !b->has_recalled;
     unpack_free(&msg);
     return fits;
 }
 
-static void check_ack(struct meaning *m, const Pb__AuditLeaf *l,
-                      const struct entry *r)
+/* A holder's answer about all it had: to that order, and as the leaf says. */
+static bool erase_answer_fits(const Pb__AuditLeaf *l)
+{
+    ProtobufCMessage *msg = NULL;
+    if (unpack(&pb__erase_answer__descriptor, pb_slice(l->signed_), &msg) !=
+        ERR_OK)
+        return false;
+    const Pb__EraseAnswer *a = (const Pb__EraseAnswer *)msg;
+    bool fits = l->order.len == ID_BYTES &&
+                slice_eq(pb_slice(a->order), pb_slice(l->order)) &&
+                l->reason != NULL &&
+                strcmp(l->reason, answer_word(a->has_outcome, a->outcome)) == 0;
+    unpack_free(&msg);
+    return fits;
+}
+
+static void check_answer(struct meaning *m, const Pb__AuditLeaf *l, bool fits,
+                         enum sign_what what)
 {
     check_node(m, l, true);
-    if (l->signed_.len > 0 && !ack_fits(m, l, r))
+    if (l->signed_.len > 0 && !fits)
         found(m, "M-12", "署名されたものが記録と違う",
               "what was signed is not what the leaf says");
     else
-        check_signed(m, l, SIGN_ACK);
+        check_signed(m, l, what);
+}
+
+static void check_ack(struct meaning *m, const Pb__AuditLeaf *l,
+                      const struct entry *r)
+{
+    check_answer(m, l, ack_fits(m, l, r), SIGN_ACK);
 }
 
 static void check_delivered(struct meaning *m, const Pb__AuditLeaf *l)
@@ -613,9 +683,8 @@ static void check_recall(struct meaning *m, const Pb__AuditLeaf *l)
 {
     struct entry *r = referred(m, l, PB__LEAF_KIND__RELEASE);
     bool answer = phase_is(l, "ANSWER");
-    if (phase_is(l, "ERASE")) { /* a holder's answer about all it had */
-        check_node(m, l, true);
-        check_signed(m, l, SIGN_ERASE);
+    if (phase_is(l, "ERASE")) {
+        check_answer(m, l, erase_answer_fits(l), SIGN_ERASE);
     } else if (r == NULL || !same_peer(m, r, l) ||
                (answer && referred(m, l, PB__LEAF_KIND__RECALL) == NULL)) {
         found(m, "M-10", "開示の記録のない取消し",
@@ -632,7 +701,8 @@ static void check_recall(struct meaning *m, const Pb__AuditLeaf *l)
 static void note_epoch(struct meaning *m, const Pb__AuditLeaf *l)
 {
     bool whole = l->origin != NULL && l->has_previous_size &&
-                 l->previous_sha256.len == HASH_BYTES;
+                 l->previous_sha256.len == HASH_BYTES &&
+                 l->order.len == ID_BYTES;
     if (!whole)
         found(m, "M-15", "新しい記録の始まりが前の先頭につながらない",
               "an epoch that does not name the head before it");
@@ -713,8 +783,7 @@ static void weigh(struct meaning *m, const Pb__AuditLeaf *l, struct slice bytes)
         note_review(m, l);
         break;
     case PB__LEAF_KIND__ERASE_BEGIN:
-        if (l->subject_handle.len == ID_BYTES)
-            put(m, &m->erased, l->subject_handle.data, 1);
+        note_erasure(m, l);
         break;
     case PB__LEAF_KIND__EPOCH_START:
         note_epoch(m, l);

@@ -4,6 +4,7 @@
 #include "hub/ctl/audit.h"
 #include "proto/wire/sign.h"
 #include "proto/wire/unpack.h"
+#include "tsunagi/v1/wire.pb-c.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -52,7 +53,7 @@ struct log {
     uint8_t ack[LEAVES][128], signature[LEAVES][64], sha[32];
     struct node_keys keys, stranger;
     const struct node_keys *signer;
-    bool sign_other_leaf, sign_other_answer;
+    bool sign_other_leaf, sign_other_answer, answers_other_order;
     char origin[64];
     uint64_t begins; /* time of the first leaf */
     struct audit_findings found;
@@ -192,11 +193,15 @@ static void tell_end(struct log *l)
     f = about(l, ERASED, PB__LEAF_KIND__RECALL);
     f->phase = TEXT("ERASE");
     f->reason = TEXT("DELETED");
+    f->has_order = 1;
+    f->order = bytes(l->event, 16);
     f = kind(l, EPOCH, PB__LEAF_KIND__EPOCH_START);
     f->origin = l->origin;
     f->has_previous_size = f->has_previous_sha256 = 1;
     f->previous_size = EPOCH + 3;
     f->previous_sha256 = bytes(l->digest, 32);
+    f->has_order = 1;
+    f->order = bytes(l->event, 16);
     kind(l, END, PB__LEAF_KIND__REPORT);
 }
 
@@ -262,6 +267,15 @@ static void sign_ack(struct log *l, size_t at, Pb__RecallOutcome outcome)
     sign(l, at, &body.base, SIGN_ACK);
 }
 
+static void sign_erased(struct log *l)
+{
+    Pb__EraseAnswer answer = PB__ERASE_ANSWER__INIT;
+    answer.has_order = answer.has_outcome = 1;
+    answer.order = bytes(l->answers_other_order ? l->other : l->event, 16);
+    answer.outcome = PB__RECALL_OUTCOME__RECALL_DELETED;
+    sign(l, ERASED, &answer.base, SIGN_ERASE);
+}
+
 /* ---- read as the program reads ---- */
 
 static void read_log(struct log *l)
@@ -279,9 +293,7 @@ static void read_log(struct log *l)
     sign_ack(l, ANSWER,
              l->sign_other_answer ? PB__RECALL_OUTCOME__RECALL_HANDED_OVER
                                   : PB__RECALL_OUTCOME__RECALL_DELETED);
-    Pb__AckBody answer = PB__ACK_BODY__INIT;
-    answer.has_time_ms = 1;
-    sign(l, ERASED, &answer.base, SIGN_ERASE);
+    sign_erased(l);
     assert_int_equal(meaning_open(LEAVES, ORIGIN, &l->found, &m), ERR_OK);
     for (size_t i = 0; i < LEAVES; i++) {
         struct buf b = {0};
@@ -473,6 +485,66 @@ static void released_after_erasure(struct log *l)
     l->leaf[INGEST].has_subject_handle = 1;
     l->leaf[INGEST].subject_handle = bytes(l->person, 16);
 }
+/* In the quarter before, by its handle of then. */
+static void erased_the_quarter_before(struct log *l, const char *reason)
+{
+    l->begins = T0 - 20;
+    l->leaf[READ].subject_handle = bytes(l->other, 16);
+    l->leaf[READ].time_ms = T0 + READ;
+    l->leaf[DELIVERED] = *kind(l, ERASE, PB__LEAF_KIND__ERASE_BEGIN);
+    l->leaf[DELIVERED].reason = TEXT(reason);
+}
+static void read_after_erasure_by_a_new_handle(struct log *l)
+{
+    erased_the_quarter_before(l, "ERASED");
+}
+static void read_after_a_quarter_expired(struct log *l)
+{
+    erased_the_quarter_before(l, "EXPIRED");
+}
+static void extended_for_another_person(struct log *l)
+{
+    l->leaf[EXTEND].subject_handle = bytes(l->other, 16);
+    l->leaf[ASKED].subject_handle = bytes(l->other, 16);
+    refer(l, ASKED, INGEST, EXTEND);
+}
+static void extended_for_another_agency(struct log *l)
+{
+    l->leaf[EXTEND].peer = TEXT(P2);
+    l->leaf[EXTEND].node = TEXT("h2");
+}
+static void released_to_no_node(struct log *l)
+{
+    l->leaf[RELEASE].node = TEXT("hub");
+}
+static void read_by_no_node(struct log *l)
+{
+    l->leaf[READ].node = NULL;
+}
+static void read_of_no_event(struct log *l)
+{
+    l->leaf[READ].has_event_id = 0;
+    l->leaf[READ].event_id = (ProtobufCBinaryData){0, NULL};
+}
+static void answered_by_another_node(struct log *l)
+{
+    l->leaf[ANSWER].node = TEXT("h2");
+    l->leaf[ANSWER].has_outcome = 1;
+    l->leaf[ANSWER].outcome = 0;
+}
+static void answers_another_order(struct log *l)
+{
+    l->answers_other_order = true;
+}
+static void says_more_than_it_answered(struct log *l)
+{
+    l->leaf[ERASED].reason = TEXT("HANDED_OVER");
+}
+static void epoch_nobody_ordered(struct log *l)
+{
+    l->leaf[EPOCH].has_order = 0;
+    l->leaf[EPOCH].order = (ProtobufCBinaryData){0, NULL};
+}
 static void head_of_another_epoch(struct log *l)
 {
     snprintf(l->origin, sizeof(l->origin), "kakuu.example/log2");
@@ -518,6 +590,21 @@ static const struct {
     {"I5 reviewed by the same agency", "M-17", reviewed_at_home},
     {"I5 not due at the end of the log", NULL, not_yet_due},
     {"I6 released after an erasure", "M-14", released_after_erasure},
+    {"I6 read after an erasure, by a handle that is new", "M-14",
+     read_after_erasure_by_a_new_handle},
+    {"I6 only a quarter's content had run out", NULL,
+     read_after_a_quarter_expired},
+    {"I5 extended for another person", "M-13", extended_for_another_person},
+    {"I5 extended for another agency", "M-13", extended_for_another_agency},
+    {"I7 released to no node", "M-6", released_to_no_node},
+    {"I7 read by no node", "M-6", read_by_no_node},
+    {"I7 an answer of another's node, said to be refused", "M-6",
+     answered_by_another_node},
+    {"I1 a read that names no event", "M-8", read_of_no_event},
+    {"I8 an answer to another order", "M-12", answers_another_order},
+    {"I8 another end of an erasure than was signed", "M-12",
+     says_more_than_it_answered},
+    {"an epoch that nobody ordered", "M-15", epoch_nobody_ordered},
     {"I7 a revoked node", "M-6", node_revoked},
     {"I7 a node of another agency", "M-6", node_of_another},
     {"I8 signed by another key", "M-12", signed_by_another},

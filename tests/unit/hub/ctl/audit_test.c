@@ -344,6 +344,39 @@ static void what_does_not_belong_to_an_export_is_found(void **state)
     log_free_all(l);
 }
 
+static int make_pipe(const char *path)
+{
+    return mkfifo(path, 0644);
+}
+static int make_folder(const char *path)
+{
+    return mkdir(path, 0755);
+}
+static int make_link(const char *path)
+{
+    return symlink("/dev/zero", path);
+}
+
+/* Nobody writes into the pipe: to open it would be to wait. */
+static void what_is_no_file_is_found_and_not_opened(void **state)
+{
+    static int (*const MAKE[])(const char *) = {make_pipe, make_folder,
+                                                make_link};
+    (void)state;
+    alarm(60);
+    for (size_t i = 0; i < NELEM(FILES) * NELEM(MAKE); i++) {
+        struct log *l = log_new();
+        export_log(l);
+        char *path = path_of(l, FILES[i % NELEM(FILES)]);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(MAKE[i / NELEM(FILES)](path), 0);
+        assert_int_equal(verify(l), EXIT_INTEGRITY);
+        free(path);
+        log_free_all(l);
+    }
+    alarm(0);
+}
+
 /* ---- witnesses ---- */
 
 #define WITNESSES 3
@@ -469,6 +502,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_does_not_belong_to_an_export_is_found),
+        cmocka_unit_test(what_is_no_file_is_found_and_not_opened),
         cmocka_unit_test(a_head_needs_its_quorum_and_no_other_line),
         cmocka_unit_test(what_was_brought_along_is_what_counts),
         cmocka_unit_test(one_flipped_bit_anywhere_is_found),
