@@ -337,8 +337,8 @@ static void take_line(struct hub *h, size_t i, struct slice lines)
     const struct vkey *key = quorum_witness(w->quorum, i);
     struct slice line;
     uint64_t time_s;
-    if (w->round.of[i].state == ROUND_SIGNED)
-        return;
+    if (w->round.of[i].state != ROUND_ASKED)
+        return; /* as often as it likes: nobody asked */
     if (cosignature_find(buf_slice(&w->head), lines, key, &line, &time_s) !=
             ERR_OK ||
         line.n >= sizeof(s->line)) {

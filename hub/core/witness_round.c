@@ -7,7 +7,8 @@
  * A node is a witness and a recipient at once, and deliveries of the urgent
  * lane may bring it a newer head than the one it is asked to sign. It then
  * says that it has more; if the log has that much, the next round begins at
- * once instead of after the interval.
+ * once instead of after the interval. The one after that does not: whoever
+ * always says so, true or not, would leave the slow ones no time to sign.
  *
  * What is overdue is counted from the first leaf after the newest head with a
  * quorum, not from that head: a log that rests for an hour owes nothing. */
@@ -38,7 +39,7 @@ static void since(uint64_t *at, bool now, uint64_t now_ms)
 
 bool round_grown(struct witness_round *r, uint64_t size, uint64_t now_ms)
 {
-    uint64_t pause = r->ahead ? AHEAD_MS : r->interval_ms;
+    uint64_t pause = r->ahead && !r->early ? AHEAD_MS : r->interval_ms;
     since(&r->uncovered_ms, size > r->cosigned, now_ms);
     since(&r->later_ms, size > r->size, now_ms);
     return size > r->size && (r->size == 0 || now_ms - r->frozen_ms >= pause);
@@ -50,6 +51,7 @@ void round_freeze(struct witness_round *r, uint64_t size, uint64_t now_ms)
     r->size = size;
     r->frozen_ms = now_ms;
     r->later_ms = 0;
+    r->early = r->ahead && !r->early;
     r->ahead = false;
     for (size_t i = 0; i < r->n; i++) {
         r->of[i].state = ROUND_UNASKED;

@@ -34,6 +34,7 @@ struct witness_round {
     uint64_t uncovered_ms;    /* since when the log is larger; 0: it is not */
     uint64_t later_ms;        /* since when it is larger than the round's */
     bool ahead;               /* somebody has seen a newer head */
+    bool early;               /* this round began because of that */
     bool vouched;             /* an open witness signed since the start */
     struct round_witness of[ROUND_WITNESSES];
 };

@@ -129,6 +129,28 @@ static void a_witness_that_has_seen_more_begins_the_next_round_early(void **s)
     assert_int_equal(ask(0), 57);
 }
 
+/* Else one that says so every second would leave the others no time. */
+static void after_an_early_round_the_next_one_is_not_early(void **s)
+{
+    (void)s;
+    at(1000, 50);
+    ask(0);
+    size = 60;
+    assert_false(round_has(&r, 0, 57, size));
+    assert_true(at(2000, 60));
+    ask(0);
+    size = 70;
+    assert_false(round_has(&r, 0, 68, size));
+    assert_false(at(3000, 70));
+    assert_false(at(2000 + INTERVAL - 1, 75));
+    sign(1); /* it has had the time */
+    assert_true(at(2000 + INTERVAL, 80));
+    ask(0);
+    size = 90;
+    assert_false(round_has(&r, 0, 85, size));
+    assert_true(at(3000 + INTERVAL, 90));
+}
+
 static void more_than_there_is_moves_nothing(void **s)
 {
     (void)s;
@@ -218,6 +240,7 @@ int main(void)
         CASE(a_witness_that_has_a_head_is_asked_again_from_there),
         CASE(one_that_says_other_sizes_for_ever_is_left_alone),
         CASE(a_witness_that_has_seen_more_begins_the_next_round_early),
+        CASE(after_an_early_round_the_next_one_is_not_early),
         CASE(more_than_there_is_moves_nothing),
         CASE(a_witness_that_forgot_begins_anew),
         CASE(overdue_counts_from_the_first_leaf_without_a_quorum),
