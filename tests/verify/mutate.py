@@ -18,6 +18,7 @@ import multiprocessing
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,7 @@ SIZES = (700, 512, 300, 257, 20)
 OLDER = ".older"  # of a mutant: the older head, beside the folder
 TEXTS = (6, 8, 9, 12, 13, 21, 24, 27, 29, 34, 36, 47)  # fields of a leaf
 REFUSED = 9  # exit of `tsunagi audit verify`
+PATIENCE = int(os.environ.get("VERIFY_PATIENCE", "120"))  # seconds
 
 
 # ---- an export in memory ----
@@ -393,11 +395,14 @@ class Three:
                     f.write(data)
 
     def ask(self):
-        """{who: accepted}; what is neither yes nor no is an error."""
+        """{who: accepted}; what is neither yes nor no, or says nothing for
+        too long, is an error."""
+        signal.alarm(2 * PATIENCE)
         self.go.stdin.write("\t".join([self.folder] + self.brought) + "\n")
         self.go.stdin.flush()
         p = subprocess.run(self.c, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.PIPE, check=False)
+                           stderr=subprocess.PIPE, check=False,
+                           timeout=PATIENCE)
         if p.returncode not in (0, REFUSED):
             raise RuntimeError(f"tsunagi: exit {p.returncode}: {p.stderr!r}")
         x = tlog.Export(self.folder)
@@ -407,6 +412,7 @@ class Three:
         except tlog.Bad:
             python = False
         said = self.go.stdout.readline()
+        signal.alarm(0)
         if said[:3] not in ("ok ", "bad"):
             raise RuntimeError(f"go: {said!r}")
         if python: # as Go does, Python looks at bytes first, then at meaning
@@ -439,11 +445,11 @@ def mutant(base, rng):
     return make.__name__, done[0], done[1]
 
 
-def work(job):
-    build, folders, first, count, seed = job
-    go = subprocess.Popen([os.path.join(build, "verify/verify-go"), "serve"],
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          text=True)
+def too_long(_signal, _frame):
+    raise TimeoutError("a verifier does not answer")
+
+
+def judge(build, folders, go, first, count, seed):
     three = [Three(build, Base(f), go) for f in folders]
     wrong, kinds = [], {}
     for t in three:
@@ -468,9 +474,20 @@ def work(job):
     for t in three: # nothing has stuck
         if not all(t.ask().values()):
             wrong.append(f"an export of {t.base.size} was not put back")
-    go.stdin.close()
-    go.wait()
     return wrong, kinds
+
+
+def work(job):
+    build, folders, first, count, seed = job
+    signal.signal(signal.SIGALRM, too_long)
+    go = subprocess.Popen([os.path.join(build, "verify/verify-go"), "serve"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True)
+    try:
+        return judge(build, folders, go, first, count, seed)
+    finally:
+        go.kill()
+        go.wait()
 
 
 def main():
