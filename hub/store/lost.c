@@ -153,9 +153,10 @@ enum err lost_settle(struct store *s, bool older_keyring)
     if (e == ERR_OK && people > 0 && !older_keyring)
         e = store_erase_settle(s);
     if (e == ERR_OK && events + people > 0)
-        log_warn("store: keys are missing: emptied events=%" PRIu64
-                 " %s=%" PRIu64 "; ask the senders for what is still needed",
-                 events, older_keyring ? "lost_handles" : "erased_again",
-                 people);
+        log_warn(
+            "store: keys are missing: emptied events=%" PRIu64 " %s=%" PRIu64
+            "%s",
+            events, older_keyring ? "lost_handles" : "erased_again", people,
+            older_keyring ? "; ask the senders for what is still needed" : "");
     return e;
 }
