@@ -551,7 +551,7 @@ static void check_release(struct meaning *m, const Pb__AuditLeaf *l,
  * of the command line, one that was refused, a look at what would pass. */
 static void check_read(struct meaning *m, const Pb__AuditLeaf *l)
 {
-    if (!l->has_event_id) {
+    if (l->event_id.len == 0) {
         check_node(m, l, true);
         if (l->released != 0)
             found(m, "M-8", "開示の記録のない閲覧", "read without its release");

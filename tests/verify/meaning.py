@@ -26,7 +26,7 @@ class Leaf:
            "signature": (18, b""), "reason": (21, b""), "phase": (24, b""),
            "until": (33, 0), "signed": (40, b""), "sign_key": (41, b""),
            "previous": (44, b""), "previous_size": (45, None),
-           "origin": (47, b"")}
+           "order": (46, b""), "origin": (47, b"")}
 
     def __init__(self, raw):
         f = fields(raw)
@@ -48,7 +48,7 @@ class Log:
         self.head = origin.encode()
         self.found = []  # (leaf, rule)
         self.nodes, self.consents, self.by_handle = {}, {}, {}
-        self.erased, self.openings, self.policy = set(), {}, None
+        self.erased, self.openings, self.policy = {}, {}, None
         self.epoch = None
 
     def judge(self):
@@ -83,7 +83,8 @@ class Log:
 
     def active(self, l, own):
         """A node acts while it is active; own: in its agency's name."""
-        if l.node in (b"", b"hub") or l.outcome == 0:
+        refused = l.kind in (INGEST, READ) and l.outcome == 0
+        if l.node in (b"", b"hub") or refused:
             return
         state, agency, _ = self.nodes.get(l.node, (b"", b"", b""))
         self.need(state == b"ACTIVE" and (not own or agency == l.peer), "M-6")
@@ -103,11 +104,13 @@ class Log:
                 self.need(not o["closed"] and l.time < o["until"] and
                           self.one_person(self.leaves[ref], l), "M-13")
 
-    def passing(self, l):
+    def passing(self, l, before):
         self.need(l.outcome and l.released, "M-2")
         self.grounds(l)
         self.glass(l)
-        self.need(l.subject not in self.erased, "M-14")
+        self.need(l.subject not in self.erased and
+                  not (before and self.erased.get(before.subject)), "M-14")
+        self.need(l.node not in (b"", b"hub"), "M-6")
         self.active(l, True)
 
     def decision(self, l):
@@ -121,15 +124,17 @@ class Log:
                      l.phase == b"RELEASE" and
                      l.time <= d.time + 14 * 24 * HOUR, "M-1"):
             self.need(l.released & ~d.released == 0, "M-7")
-        self.passing(l)
+        self.passing(l, d)
 
     def read(self, l):
         if l.event == b"":
+            self.active(l, True)
+            self.need(l.released == 0, "M-8")
             return
         r = self.cited(l, RELEASE)
         if self.need(self.follows(r, l), "M-8"):
             self.need(l.released & ~r.released == 0 and not r.ended, "M-9")
-        self.passing(l)
+        self.passing(l, r)
 
     def withheld(self, l):
         d = self.cited(l, DECISION)
@@ -162,6 +167,17 @@ class Log:
         if not l.signed or self.need(fits, "M-12"):
             self.signed(l, b"tsunagi-ack/1\n")
 
+    def erase_answered(self, l):
+        self.active(l, True)
+        try:
+            body = fields(l.signed)
+        except (ValueError, IndexError):
+            body = {}
+        fits = len(l.order) == 16 and body.get(1) == [l.order] and \
+            ANSWERS.get(body.get(4, [0])[0]) == l.reason
+        if not l.signed or self.need(fits, "M-12"):
+            self.signed(l, b"tsunagi-erase/1\n")
+
     def delivered(self, l):
         r = self.cited(l, RELEASE)
         if self.need(r is not None and len(l.event) == 16 and l.peer and
@@ -170,8 +186,7 @@ class Log:
 
     def recall(self, l):
         if l.phase == b"ERASE":
-            self.active(l, True)
-            self.signed(l, b"tsunagi-erase/1\n")
+            self.erase_answered(l)
             return
         r, answer = self.cited(l, RELEASE), l.phase == b"ANSWER"
         if self.need(r is not None and l.peer and r.peer == l.peer and
@@ -208,12 +223,13 @@ class Log:
         self.policy = l.policy if len(l.policy) == 32 else None
 
     def erase_begin(self, l):
-        if len(l.subject) == 16:
-            self.erased.add(l.subject)
+        if len(l.subject) == 16: # True: not only that quarter's content
+            wholly = l.reason != b"EXPIRED"
+            self.erased[l.subject] = self.erased.get(l.subject) or wholly
 
     def epoch_start(self, l):
         self.need(l.origin and l.previous_size is not None and
-                  len(l.previous) == 32, "M-15")
+                  len(l.previous) == 32 and len(l.order) == 16, "M-15")
         self.epoch = l.origin or b"?"
 
     # ---- break-glass ----
@@ -235,7 +251,9 @@ class Log:
             good = good and len(l.actor) == 16 and l.peer != b""
         else:
             good = good and not o["extended"] and not o["closed"] and \
-                l.time < o["until"] and l.actor == o["actor"]
+                l.time < o["until"] and l.actor == o["actor"] and \
+                l.peer == o["agency"] and \
+                self.one_person(self.leaves[o["at"]], l)
             o["extended"], o["until"] = True, l.until
         self.openings[self.at] = o
         self.need(good, "M-13")
