@@ -98,7 +98,7 @@ struct hub {
     struct night night; /* of erasures */
     struct hub_counters count;
     struct effects fx; /* scratch: large */
-    bool stop, reload;
+    bool stop;
 };
 
 /* ---- main loop parts ---- */

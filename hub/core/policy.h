@@ -72,7 +72,6 @@ enum term_from {
     TERM_CASE       /* an event that ends the case for this */
 };
 struct policy_term {
-    const char *record; /* borrowed */
     int64_t days;
     enum term_from from;
 };

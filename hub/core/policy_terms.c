@@ -150,7 +150,7 @@ static void term_after(struct load *l, struct term *t)
 static void add_term(struct load *l)
 {
     struct policy *p = l->p;
-    struct term t = {.t = {load_cell(l, "record"), load_number(l, "days"), 0}};
+    struct term t = {.t = {.days = load_number(l, "days")}};
     term_events(l, &t);
     term_after(l, &t);
     if (p->term_count == TERMS_MAX)

@@ -416,7 +416,6 @@ static enum err files_destroy(void *kek, uint32_t epoch)
 }
 
 const struct kek_provider KEK_FILES = {
-    .name = "file",
     .open = files_open,
     .epochs = files_epochs,
     .wrap = files_wrap,

@@ -12,7 +12,6 @@
 #define KEK_EPOCHS 16 /* held at once; a rotation leaves one */
 
 struct kek_provider {
-    const char *name;
     /* Opens what lies at place; sign_init before. ERR_STORE_OPEN, with one line
      * in why. *kek is NULL on error. */
     enum err (*open)(const char *place, void **kek, struct buf *why);
