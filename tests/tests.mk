@@ -64,9 +64,10 @@ $B/unit.built: $(UNIT)
 	@touch $@
 # those that fork, kill or count pages make no sense under valgrind
 VALGRIND_SKIP := %/protoc_gen_tsunagi_test
+VALGRIND_JOBS ?= 2
 unit-valgrind: $(UNIT)
 	@echo 'unit tests under valgrind'
-	@TSUNAGI_VALGRIND=1 $(RUN) -w '$(VALGRIND)' $(filter-out $(VALGRIND_SKIP),$(UNIT))
+	@TSUNAGI_VALGRIND=1 $(RUN) -j $(VALGRIND_JOBS) -w '$(VALGRIND)' $(filter-out $(VALGRIND_SKIP),$(UNIT))
 
 it: all $(TOOLS) $(UNLEAFED) $(VERIFY_GO)
 	@echo 'integration tests'
