@@ -104,16 +104,6 @@ static enum err read_actor(const Pb__Ask *a, struct reporting *r)
     return ERR_OK;
 }
 
-static uint64_t head_size(const struct hub *h)
-{
-    struct slice rest = buf_slice(&h->note), line;
-    uint64_t size;
-    return note_take_line(&rest, &line) && note_take_line(&rest, &line) &&
-                   note_number(line, &size)
-               ? size
-               : 0;
-}
-
 /* ---- whom it is about ---- */
 
 static enum err add_handle(struct reporting *r, const uint8_t handle[16])
@@ -576,7 +566,7 @@ static enum err open_report(struct hub *h, struct reporting *r)
         enum err leafed = leaf_report(h, r, e);
         e = leafed != ERR_OK ? leafed : e;
     }
-    r->size = head_size(h);
+    r->size = signer_size(h->signer);
     return e;
 }
 

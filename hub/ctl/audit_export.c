@@ -107,14 +107,6 @@ static void head_fini(struct head *h)
     buf_fini(&h->policy);
 }
 
-/* Second line of a note: the size. */
-static bool note_size(struct slice note, uint64_t *size)
-{
-    struct slice line;
-    return note_take_line(&note, &line) && note_take_line(&note, &line) &&
-           note_number(line, size);
-}
-
 /* The line of who signs as judged by good; appended. */
 static bool add_line(struct slice lines, struct slice text,
                      const struct vkey *who, struct buf *out)
@@ -165,10 +157,13 @@ static enum err put_in_order(struct head *h, const struct quorum *q)
 
 static enum err take_note(struct head *h, const json_t *j)
 {
+    struct slice origin;
     buf_adds(&h->note, text_of(j, "note"));
-    return h->note.failed                             ? ERR_NOMEM
-           : note_size(buf_slice(&h->note), &h->size) ? ERR_OK
-                                                      : ERR_INTEGRITY;
+    if (h->note.failed)
+        return ERR_NOMEM;
+    return checkpoint_says(buf_slice(&h->note), &origin, &h->size)
+               ? ERR_OK
+               : ERR_INTEGRITY;
 }
 
 static enum err ask_head(const struct exporting *x, bool newest, struct head *h)

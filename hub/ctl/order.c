@@ -8,6 +8,7 @@
 #include "hub/ctl/ctl.h"
 #include "proto/base/clock.h"
 #include "proto/base/date.h"
+#include "proto/wire/proof.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -117,7 +118,7 @@ static int fill_delay(const struct ctl *c, struct order *o)
 static int fill_epoch(const struct ctl *c, struct order *o)
 {
     struct buf note = {0};
-    struct slice rest, origin, size;
+    struct slice origin;
     int code = reason_of(c, o);
     if (code == EXIT_DONE)
         code = copy(c, c->new_origin, "--new-origin", o->new_origin,
@@ -126,10 +127,9 @@ static int fill_epoch(const struct ctl *c, struct order *o)
         code = fail(c, ERR_USAGE, "--older CHECKPOINT");
     if (code == EXIT_DONE)
         code = read_text(c, c->older, &note);
-    rest = buf_slice(&note);
     if (code == EXIT_DONE &&
-        (!note_take_line(&rest, &origin) || !note_take_line(&rest, &size) ||
-         !note_number(size, &o->old_size) || origin.n >= sizeof(o->origin)))
+        (!checkpoint_says(buf_slice(&note), &origin, &o->old_size) ||
+         origin.n >= sizeof(o->origin)))
         code = fail(c, ERR_USAGE, c->older);
     if (code == EXIT_DONE) {
         memcpy(o->origin, origin.p, origin.n);

@@ -210,6 +210,13 @@ static bool signatures_ok(struct slice lines, struct slice text,
     return good;
 }
 
+bool checkpoint_says(struct slice note, struct slice *origin, uint64_t *size)
+{
+    struct slice line;
+    return note_take_line(&note, origin) && note_take_line(&note, &line) &&
+           note_number(line, size);
+}
+
 enum err checkpoint_open(struct slice note, const char *origin,
                          const uint8_t public[KEY_BYTES],
                          struct checkpoint *out)

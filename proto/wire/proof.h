@@ -30,6 +30,8 @@ enum err checkpoint_sign(const struct checkpoint *c,
                          const uint8_t secret[SIGN_SECRET_BYTES],
                          const uint8_t public[KEY_BYTES],
                          struct buf *note) MUST_CHECK;
+/* Origin and size as a note says them, nothing checked; false: it does not. */
+bool checkpoint_says(struct slice note, struct slice *origin, uint64_t *size);
 /* ERR_INTEGRITY: malformed, other origin or no good signature. */
 enum err checkpoint_open(struct slice note, const char *origin,
                          const uint8_t public[KEY_BYTES],
