@@ -8,20 +8,6 @@
 #define EXPIRED 1204
 #define REMINDER 1207
 
-static struct id person_of(struct region *r, const char *agency,
-                           const char *name)
-{
-    struct id id;
-    uint8_t token[16];
-    bool found;
-    token_of(token, name);
-    assert_int_equal(store_token_find(r->hub->store, agency, TOKEN_PERSON,
-                                      token, &found, &id),
-                     ERR_OK);
-    assert_true(found);
-    return id;
-}
-
 static struct deadline of_consent(struct region *r, const char *ref,
                                   enum deadline_kind kind, uint64_t due_ms)
 {

@@ -3,32 +3,8 @@
 #include "hub/core/order.h"
 #include "tests/unit/hub/app/region.h"
 
-#define C1 "HC-492019-01"
 #define SECOND "kakuu.example/log/2"
 #define THIRD "kakuu.example/log/3"
-
-static void some_events(struct region *r, int n)
-{
-    struct client *h1 = client(r, "h1");
-    for (int i = 0; i < n; i++) {
-        char filing[32];
-        snprintf(filing, sizeof(filing), "filing %llu",
-                 (unsigned long long)h1->seq[LANE_NORMAL]);
-        assert_string_equal(
-            post_sample(h1, "FILING_SUBMITTED", "person", filing, C1, "P_FIL"),
-            "");
-    }
-    client_close(h1);
-}
-
-static void copy_tree(struct region *r, const char *from, const char *to)
-{
-    char *a = region_path(r, from), *b = region_path(r, to);
-    run_command("rm -rf", b, NULL);
-    run_command("cp -a", a, b);
-    free(a);
-    free(b);
-}
 
 /* Writes DIR/order, signed by the first n approvers. */
 static void write_order(struct region *r, struct order *o, int n)

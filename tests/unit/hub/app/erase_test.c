@@ -168,19 +168,6 @@ static struct order erase(struct region *r, const char *person)
 
 /* ---- a person with something everywhere ---- */
 
-static struct id person_of(struct region *r, const char *person)
-{
-    uint8_t token[16];
-    bool found;
-    struct id id;
-    token_of(token, person);
-    assert_int_equal(
-        store_token_find(r->hub->store, H1, TOKEN_PERSON, token, &found, &id),
-        ERR_OK);
-    assert_true(found);
-    return id;
-}
-
 static void live_a_little(struct region *r, const char *person,
                           const char *case_name)
 {
@@ -390,8 +377,8 @@ static void an_opening_is_reviewed_before(void **state)
                       .leaf = 1};
     randombytes_buf(g.ref, 16);
     assert_int_equal(store_begin(r->hub->store), ERR_OK);
-    assert_int_equal(store_glass_put(r->hub->store, person_of(r, "person"), &g),
-                     ERR_OK);
+    assert_int_equal(
+        store_glass_put(r->hub->store, person_of(r, H1, "person"), &g), ERR_OK);
     assert_int_equal(store_commit(r->hub->store), ERR_OK);
     struct order o = an_order(r, ORDER_ERASE, "PERSON_ASKED");
     assert_true(subject_of(r, H1, "person", o.subject));
@@ -423,7 +410,7 @@ static void nobody_can_name_the_person_any_more(void **state)
     struct region *r = *state;
     uint8_t subject[16];
     live_a_little(r, "person", "case");
-    struct id before = person_of(r, "person");
+    struct id before = person_of(r, H1, "person");
     erase(r, "person");
     assert_false(subject_of(r, H1, "person", subject));
     sweep_out(r);
@@ -435,7 +422,7 @@ static void nobody_can_name_the_person_any_more(void **state)
     assert_string_equal(post_sample(client(r, "h1"), "ADMISSION_RECORDED",
                                     "person", "case", P1, "P_TRA"),
                         "");
-    assert_false(id_eq(before, person_of(r, "person")));
+    assert_false(id_eq(before, person_of(r, H1, "person")));
 }
 
 /* Before the sweep has come to it. */
@@ -443,7 +430,7 @@ static void what_is_queued_is_not_released_in_the_meantime(void **state)
 {
     struct region *r = *state;
     live_a_little(r, "person", "case");
-    struct id person = person_of(r, "person");
+    struct id person = person_of(r, H1, "person");
     assert_int_equal(store_begin(r->hub->store), ERR_OK);
     assert_int_equal(store_person_deny(r->hub->store, person), ERR_OK);
     assert_int_equal(store_commit(r->hub->store), ERR_OK);
@@ -565,7 +552,7 @@ static void canary_named(struct canaries *c, const char *name)
 /* Person, handles, the sender's tokens, the consent's number, the case. */
 static void gather(struct region *r, const char *person, struct canaries *c)
 {
-    struct id id = person_of(r, person), which;
+    struct id id = person_of(r, H1, person), which;
     struct handle *handle;
     size_t n;
     bool found;
@@ -673,10 +660,10 @@ static void what_is_others_stays(void **state)
     struct region *r = *state;
     live_a_little(r, "person", "case");
     live_a_little(r, "other", "case of other");
-    struct id other = person_of(r, "other");
+    struct id other = person_of(r, H1, "other");
     erase(r, "person");
     run_night(r);
-    assert_true(id_eq(other, person_of(r, "other")));
+    assert_true(id_eq(other, person_of(r, H1, "other")));
     struct grant *g;
     size_t n;
     assert_int_equal(store_grants(r->hub->store, other, &g, &n), ERR_OK);
@@ -694,7 +681,7 @@ static void leaves_say_what_was_destroyed(void **state)
     struct handle *handle;
     size_t keys, handles, ids = 0, subjects = 0;
     live_a_little(r, "person", "case");
-    struct id person = person_of(r, "person");
+    struct id person = person_of(r, H1, "person");
     assert_int_equal(store_keys_of(r->hub->store, person, &key, &keys), ERR_OK);
     assert_int_equal(
         store_person_handles(r->hub->store, person, &handle, &handles), ERR_OK);
@@ -739,7 +726,7 @@ static void what_has_run_out_goes_with_the_night(void **state)
     struct key_gone *key;
     size_t keys;
     live_a_little(r, "person", "case");
-    struct id person = person_of(r, "person");
+    struct id person = person_of(r, H1, "person");
     uint64_t quarter = quarter_of(r->hub->now_ms);
     assert_int_equal(store_begin(r->hub->store), ERR_OK);
     for (int i = 0; i < 2; i++) /* once, however often it is said */
@@ -753,7 +740,7 @@ static void what_has_run_out_goes_with_the_night(void **state)
     for (size_t i = 0; i < keys; i++)
         assert_true(key[i].quarter != quarter);
     free(key);
-    person_of(r, "person"); /* still known */
+    person_of(r, H1, "person"); /* still known */
 }
 
 /* ---- cut off ---- */

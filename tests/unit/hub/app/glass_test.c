@@ -220,20 +220,6 @@ static void pass(struct region *r, uint64_t ms)
     h->next_deadline_ms = 0;
 }
 
-/* The person behind a token of the coordinator's. */
-static struct id person_of(struct region *r, const char *name)
-{
-    struct id person;
-    bool found;
-    uint8_t token[16];
-    token_of(token, name);
-    assert_int_equal(store_token_find(r->hub->store, B1, TOKEN_PERSON, token,
-                                      &found, &person),
-                     ERR_OK);
-    assert_true(found);
-    return person;
-}
-
 /* Changes what is kept, as time would. */
 static void keep_glass(struct region *r, struct id person, struct glass *g,
                        bool is_new)
@@ -386,9 +372,9 @@ static void the_end_has_its_leaf_and_closes(void **state)
     assert_true(refers(l, opened));
     pb__audit_leaf__free_unpacked(l, NULL);
     /* what nobody fetched in time is not released any more */
-    struct glass g = the_glass(r, person_of(r, "saburo"));
+    struct glass g = the_glass(r, person_of(r, B1, "saburo"));
     g.until_ms = r->hub->now_ms - 1;
-    keep_glass(r, person_of(r, "saburo"), &g, false);
+    keep_glass(r, person_of(r, B1, "saburo"), &g, false);
     fetch_all(b1);
     assert_null(got_of(b1, 1428));
     assert_string_equal(answer_care(h1, question, B1), "");
@@ -451,12 +437,12 @@ static void an_overdue_review_suspends_until_it_is_made(void **state)
         (const Pb__BreakGlassNotice *)got_of(a1, 2009)->event->body;
     assert_true(n->overdue);
     /* one of the same person, due an hour ago */
-    struct glass old = the_glass(r, person_of(r, "saburo"));
+    struct glass old = the_glass(r, person_of(r, B1, "saburo"));
     token_of(old.ref, "old");
     old.opened_ms -= 73 * HOUR;
     old.until_ms -= 73 * HOUR;
     old.review_due_ms -= 73 * HOUR;
-    keep_glass(r, person_of(r, "saburo"), &old, true);
+    keep_glass(r, person_of(r, B1, "saburo"), &old, true);
     assert_string_equal(
         open_glass(b1, COORDINATOR, "goro", "next", OTHER, NULL), "E-BTG-007");
     assert_string_equal(

@@ -1,32 +1,6 @@
 /* open_test.c - the hub starts from what is true, or not at all. */
 #include "tests/unit/hub/app/region.h"
 
-#define C1 "HC-492019-01"
-
-static void some_events(struct region *r, int n)
-{
-    struct client *h1 = client(r, "h1");
-    for (int i = 0; i < n; i++) {
-        char filing[32];
-        snprintf(filing, sizeof(filing), "filing %llu",
-                 (unsigned long long)h1->seq[LANE_NORMAL]);
-        assert_string_equal(
-            post_sample(h1, "FILING_SUBMITTED", "person", filing, C1, "P_FIL"),
-            "");
-    }
-    client_close(h1);
-}
-
-/* Stops without an orderly end: nothing more is written. */
-static void copy_tree(struct region *r, const char *from, const char *to)
-{
-    char *a = region_path(r, from), *b = region_path(r, to);
-    run_command("rm -rf", b, NULL);
-    run_command("cp -a", a, b);
-    free(a);
-    free(b);
-}
-
 static void refuses_to_start(struct region *r, enum err want)
 {
     struct buf why = {0};

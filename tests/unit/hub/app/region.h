@@ -980,6 +980,46 @@ static inline const char *control(struct region *r, const char *what,
     return code;
 }
 
+/* The person behind an agency's token. */
+static inline struct id person_of(struct region *r, const char *agency,
+                                  const char *name)
+{
+    struct id id;
+    uint8_t token[16];
+    bool found;
+    token_of(token, name);
+    assert_int_equal(store_token_find(r->hub->store, agency, TOKEN_PERSON,
+                                      token, &found, &id),
+                     ERR_OK);
+    assert_true(found);
+    return id;
+}
+
+/* Filings of the hospital, each its own case. */
+static inline void some_events(struct region *r, int n)
+{
+    struct client *h1 = client(r, "h1");
+    for (int i = 0; i < n; i++) {
+        char filing[32];
+        snprintf(filing, sizeof(filing), "filing %llu",
+                 (unsigned long long)h1->seq[LANE_NORMAL]);
+        assert_string_equal(post_sample(h1, "FILING_SUBMITTED", "person",
+                                        filing, "HC-492019-01", "P_FIL"),
+                            "");
+    }
+    client_close(h1);
+}
+
+/* Copies a folder of the region in the place of another. */
+static inline void copy_tree(struct region *r, const char *from, const char *to)
+{
+    char *a = region_path(r, from), *b = region_path(r, to);
+    run_command("rm -rf", b, NULL);
+    run_command("cp -a", a, b);
+    free(a);
+    free(b);
+}
+
 /* A group's region. */
 static inline int region_setup(void **state)
 {

@@ -7,19 +7,6 @@
 #define H1 "MI-4910100017"
 #define TURNS 400
 
-static struct id person_of(struct region *r, const char *person)
-{
-    uint8_t token[16];
-    bool found;
-    struct id id;
-    token_of(token, person);
-    assert_int_equal(
-        store_token_find(r->hub->store, H1, TOKEN_PERSON, token, &found, &id),
-        ERR_OK);
-    assert_true(found);
-    return id;
-}
-
 /* Two of them are accepted; p1 fetches the first one and acknowledges it. */
 static void two_admissions(struct region *r, const char *person)
 {
@@ -152,7 +139,7 @@ static void a_hold_keeps_everything_of_a_person(void **state)
     two_admissions(r, "other");
     struct taken_order hold = {.order = id_random(),
                                .kind = ORDER_HOLD,
-                               .person = person_of(r, "person"),
+                               .person = person_of(r, H1, "person"),
                                .until_day = japan_day(r->hub->now_ms) + 365};
     buf_adds(&hold.note, "a note");
     turn(r);
@@ -171,7 +158,7 @@ static void a_key_that_nothing_needs_goes_the_same_night(void **state)
     struct region *r = *state;
     const uint64_t later = 4000; /* the consent's record is over, too */
     two_admissions(r, "person");
-    struct id person = person_of(r, "person");
+    struct id person = person_of(r, H1, "person");
     size_t keys = keys_of(r, person);
     walk(r, 100); /* its quarter is over; the consent is there */
     assert_int_equal(run_night(r), 0);
@@ -181,7 +168,7 @@ static void a_key_that_nothing_needs_goes_the_same_night(void **state)
     assert_int_equal(run_night(r), 1);
     assert_int_equal(keys_of(r, person), keys - 1); /* the master key stays */
     assert_int_equal(store_keys_epoch(r->hub->store), epoch + 1);
-    person_of(r, "person");
+    person_of(r, H1, "person");
     for (uint64_t i = store_log_size(r->hub->store); i-- > 0;) {
         Pb__AuditLeaf *l = leaf_at(r, i);
         if (l->kind == PB__LEAF_KIND__ERASE_BEGIN)
@@ -197,7 +184,7 @@ static void the_key_of_this_quarter_stays(void **state)
     struct retain_event all[16];
     size_t n;
     two_admissions(r, "person");
-    size_t keys = keys_of(r, person_of(r, "person"));
+    size_t keys = keys_of(r, person_of(r, H1, "person"));
     struct store *s = r->hub->store;
     turn(r);
     assert_int_equal(store_begin(s), ERR_OK);
@@ -206,7 +193,7 @@ static void the_key_of_this_quarter_stays(void **state)
         assert_int_equal(store_event_empty(s, all[i].seq), ERR_OK);
     assert_int_equal(store_commit(s), ERR_OK);
     assert_int_equal(run_night(r), 0);
-    assert_int_equal(keys_of(r, person_of(r, "person")), keys);
+    assert_int_equal(keys_of(r, person_of(r, H1, "person")), keys);
 }
 
 static void a_night_without_anything_to_destroy_begins_no_epoch(void **state)
@@ -224,7 +211,7 @@ static void a_consent_goes_long_after_its_last_day(void **state)
     struct grant *all;
     size_t n;
     two_admissions(r, "person");
-    struct id person = person_of(r, "person");
+    struct id person = person_of(r, H1, "person");
     walk(r, 1800);
     assert_int_equal(store_grants(r->hub->store, person, &all, &n), ERR_OK);
     assert_int_equal(n, 1);
