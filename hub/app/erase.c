@@ -12,6 +12,7 @@
  * that names the order and nobody. */
 #include "proto/wire/erase.h"
 #include "hub/app/hub.h"
+#include "proto/base/date.h"
 #include "proto/wire/unpack.h"
 #include <stdlib.h>
 #include <string.h>
@@ -141,11 +142,12 @@ enum err erase_owed(struct hub *h, const struct node *who, struct buf *j)
 {
     struct id at = {{0}};
     bool found = true;
+    const int32_t today = japan_day(h->now_ms);
     enum err e = ERR_OK;
     buf_adds(j, ",\"erase\":[");
     for (int n = 0; n < OWED_AT_ONCE && e == ERR_OK; n++) {
         struct buf sealed = {0};
-        e = store_holder_open(h->store, who->pub.node, at, &at, &sealed,
+        e = store_holder_open(h->store, who->pub.node, today, at, &at, &sealed,
                               &found);
         if (e == ERR_OK && found) {
             buf_addf(j, "%s{\"order\":\"", n > 0 ? "," : "");

@@ -236,7 +236,7 @@ static void say_destroyed(struct page *p, const json_t *j)
     }
 }
 
-static const char *outcome(const json_t *h)
+static const char *outcome(const json_t *h, bool held)
 {
     const char *o = text_of(h, "outcome");
     if (strcmp(o, "DELETED") == 0)
@@ -249,7 +249,9 @@ static const char *outcome(const json_t *h)
     return text_of(h, "node")[0] == '\0'
                ? "【未了】使える接続がなく、伝えられていません。書面で伝えて"
                  "ください"
-               : "【未了】まだ答えていません。つながり次第、消します";
+           : held ? "【未了】まだ答えていません。保全が終わるまで、消す命令は"
+                    "渡しません"
+                  : "【未了】まだ答えていません。つながり次第、消します";
 }
 
 static void say_holders(struct page *p, const json_t *j)
@@ -264,7 +266,8 @@ static void say_holders(struct page *p, const json_t *j)
     json_array_foreach(json_object_get(j, "holders"), i, h)
     {
         buf_addf(&name, "%s(%s)", text_of(h, "name"), text_of(h, "agency"));
-        snprintf(text, sizeof(text), "%s。接続 %s", outcome(h),
+        snprintf(text, sizeof(text), "%s。接続 %s",
+                 outcome(h, text_of(j, "held_until")[0] != '\0'),
                  text_of(h, "node")[0] != '\0' ? text_of(h, "node") : "なし");
         if (count_of(h, "leaf") > 0)
             snprintf(text + strlen(text), sizeof(text) - strlen(text),

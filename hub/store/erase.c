@@ -169,11 +169,14 @@ enum err store_holder_put(struct store *s, struct id order, const char *agency,
                         v_blob(sealed.p, sealed.n)));
 }
 
-enum err store_holder_open(struct store *s, const char *node, struct id after,
-                           struct id *order, struct buf *sealed, bool *found)
+enum err store_holder_open(struct store *s, const char *node, int32_t today,
+                           struct id after, struct id *order,
+                           struct buf *sealed, bool *found)
 {
     const enum statement q = SQL_HOLDER_OPEN;
-    enum err e = sql_row(s, q, WITH(v_text(node), v_id(&after)), found);
+    enum err e = sql_row(
+        s, q, WITH(v_text(node), v_id(&after), v_int((uint64_t)(int64_t)today)),
+        found);
     if (e != ERR_OK || !*found)
         return e;
     *order = col_id(s, q, 0);

@@ -490,10 +490,11 @@ struct holder {
 };
 enum err store_holder_put(struct store *s, struct id order, const char *agency,
                           const char *node, struct slice sealed) MUST_CHECK;
-/* The next order with an id > after that a node has not answered. */
-enum err store_holder_open(struct store *s, const char *node, struct id after,
-                           struct id *order, struct buf *sealed,
-                           bool *found) MUST_CHECK;
+/* The next order with an id > after that a node has not answered; none that a
+ * hold of today stops. */
+enum err store_holder_open(struct store *s, const char *node, int32_t today,
+                           struct id after, struct id *order,
+                           struct buf *sealed, bool *found) MUST_CHECK;
 enum err store_holder_get(struct store *s, struct id order, const char *node,
                           struct holder *out) MUST_CHECK;
 /* The first answer stays: ERR_NOT_FOUND. */

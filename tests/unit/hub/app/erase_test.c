@@ -318,6 +318,37 @@ static void a_hold_comes_too_late_once_the_night_has_begun(void **state)
     free(text);
 }
 
+static bool told(struct client *c, struct id order)
+{
+    char hex[40];
+    hex_of(order.b, 16, hex);
+    const struct argument args[] = {{"after", "0"}};
+    char *json = node_asks(c, "lease", args, 1);
+    bool named = strstr(json, hex) != NULL;
+    free(json);
+    return named;
+}
+
+/* What a court wants kept may lie with a node that has not heard yet. */
+static void under_a_hold_no_node_is_told_to_forget(void **state)
+{
+    struct region *r = *state;
+    live_a_little(r, "person", "case");
+    struct order o = an_order(r, ORDER_ERASE, "PERSON_ASKED"), hold, lift;
+    assert_true(subject_of(r, H1, "person", o.subject));
+    hold = an_order(r, ORDER_HOLD, "LAW");
+    lift = an_order(r, ORDER_LIFT, "");
+    hold.until = japan_day(r->hub->now_ms) + 9;
+    memcpy(hold.subject, o.subject, 16);
+    memcpy(lift.subject, o.subject, 16);
+    submit_is(r, &o, 2, "");
+    assert_true(told(client(r, "p1"), o.order));
+    submit_is(r, &hold, 1, "");
+    assert_false(told(client(r, "p1"), o.order));
+    submit_is(r, &lift, 2, "");
+    assert_true(told(client(r, "p1"), o.order));
+}
+
 /* The first leaf of a kind. */
 static uint64_t leaf_of(struct region *r, Pb__LeafKind kind)
 {
@@ -901,6 +932,7 @@ int main(void)
         REGION_TEST(the_leaf_names_the_order_and_nobody),
         REGION_TEST(a_hold_keeps_what_it_names),
         REGION_TEST(a_hold_comes_too_late_once_the_night_has_begun),
+        REGION_TEST(under_a_hold_no_node_is_told_to_forget),
         REGION_TEST(a_delay_is_about_rows_of_the_person),
         REGION_TEST(an_opening_is_reviewed_before),
         REGION_TEST(while_a_bed_is_looked_for_nothing_is_erased),
