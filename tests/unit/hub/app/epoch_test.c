@@ -56,18 +56,6 @@ static enum err new_epoch(struct region *r)
     return e;
 }
 
-static void refuses_to_start(struct region *r, enum err want)
-{
-    struct buf why = {0};
-    log_open("test", 0);
-    enum err got = region_try(r, &why);
-    log_open("test", LOG_ERROR);
-    assert_int_equal(got, want);
-    assert_true(why.n > 0);
-    region_stop(r);
-    buf_fini(&why);
-}
-
 /* A hub whose store went back: size leaves are left, then is the newest note
  * of them and newest the one that was lost. */
 struct lost {

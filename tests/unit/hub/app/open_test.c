@@ -1,18 +1,6 @@
 /* open_test.c - the hub starts from what is true, or not at all. */
 #include "tests/unit/hub/app/region.h"
 
-static void refuses_to_start(struct region *r, enum err want)
-{
-    struct buf why = {0};
-    log_open("test", 0);
-    enum err got = region_try(r, &why);
-    log_open("test", LOG_ERROR);
-    assert_int_equal(got, want);
-    assert_true(why.n > 0);
-    region_stop(r);
-    buf_fini(&why);
-}
-
 static void a_restart_goes_on_where_it_was(void **state)
 {
     struct region *r = *state;

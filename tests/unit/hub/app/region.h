@@ -932,6 +932,35 @@ static inline const char *want_error(struct client *c, int lane,
 
 /* ---- the command line's socket ---- */
 
+/* Asks as a node (key, value, ... NULL); the packed Answer is appended. */
+static inline void client_ask(struct client *c, const char *what,
+                              const char *const *words, struct buf *raw)
+{
+    Pb__Ask a = PB__ASK__INIT;
+    Pb__AskArgument arg[12], *list[12];
+    struct frame f;
+    a.what = (char *)(uintptr_t)what;
+    a.arg = list;
+    for (; words[0] != NULL; words += 2) {
+        list[a.n_arg] = &arg[a.n_arg];
+        pb__ask_argument__init(&arg[a.n_arg]);
+        arg[a.n_arg].key = (char *)(uintptr_t)words[0];
+        arg[a.n_arg++].value = (char *)(uintptr_t)words[1];
+    }
+    client_send_message(c, LANE_NORMAL, VERB_ASK, &a.base);
+    client_want(c, LANE_NORMAL, VERB_ANSWER, &f);
+    buf_add(raw, f.body.p, f.body.n);
+    frame_close(&f);
+}
+
+/* "" when done. */
+static inline const char *answer_code(const Pb__Answer *a)
+{
+    return a->code == NULL || a->code[0] == '\0'
+               ? ""
+               : err_code(err_from_code(a->code));
+}
+
 /* Asks over the control socket; the packed Answer is appended to raw. */
 static inline void control_ask(struct region *r, const char *what,
                                const char *key, const char *value,
@@ -970,9 +999,7 @@ static inline const char *control(struct region *r, const char *what,
     assert_int_equal(unpack(&pb__answer__descriptor, buf_slice(&raw), &m),
                      ERR_OK);
     const Pb__Answer *a = (const Pb__Answer *)m;
-    const char *code = a->code == NULL || a->code[0] == '\0'
-                           ? ""
-                           : err_code(err_from_code(a->code));
+    const char *code = answer_code(a);
     if (json != NULL)
         *json = a->json != NULL ? strdup(a->json) : NULL;
     unpack_free(&m);
@@ -1018,6 +1045,18 @@ static inline void copy_tree(struct region *r, const char *from, const char *to)
     run_command("cp -a", a, b);
     free(a);
     free(b);
+}
+
+static inline void refuses_to_start(struct region *r, enum err want)
+{
+    struct buf why = {0};
+    log_open("test", 0);
+    enum err got = region_try(r, &why);
+    log_open("test", LOG_ERROR);
+    assert_int_equal(got, want);
+    assert_true(why.n > 0);
+    region_stop(r);
+    buf_fini(&why);
 }
 
 /* A group's region. */

@@ -14,39 +14,17 @@
 
 /* ---- asking ---- */
 
-static void ask_raw(struct client *c, const char *what,
-                    const char *const *words, struct buf *raw)
-{
-    Pb__Ask a = PB__ASK__INIT;
-    Pb__AskArgument arg[12], *list[12];
-    struct frame f;
-    a.what = (char *)(uintptr_t)what;
-    a.arg = list;
-    for (; words[0] != NULL; words += 2) {
-        list[a.n_arg] = &arg[a.n_arg];
-        pb__ask_argument__init(&arg[a.n_arg]);
-        arg[a.n_arg].key = (char *)(uintptr_t)words[0];
-        arg[a.n_arg++].value = (char *)(uintptr_t)words[1];
-    }
-    client_send_message(c, LANE_NORMAL, VERB_ASK, &a.base);
-    client_want(c, LANE_NORMAL, VERB_ANSWER, &f);
-    buf_add(raw, f.body.p, f.body.n);
-    frame_close(&f);
-}
-
 /* The answer's code; *j (may be NULL) its JSON, owned. */
 static const char *ask(struct client *c, const char *what,
                        const char *const *words, json_t **j)
 {
     struct buf raw = {0};
     ProtobufCMessage *m = NULL;
-    ask_raw(c, what, words, &raw);
+    client_ask(c, what, words, &raw);
     assert_int_equal(unpack(&pb__answer__descriptor, buf_slice(&raw), &m),
                      ERR_OK);
     const Pb__Answer *a = (const Pb__Answer *)m;
-    const char *code = a->code == NULL || a->code[0] == '\0'
-                           ? ""
-                           : err_code(err_from_code(a->code));
+    const char *code = answer_code(a);
     if (j != NULL)
         *j = a->json != NULL ? json_loads(a->json, 0, NULL) : NULL;
     unpack_free(&m);
@@ -333,14 +311,14 @@ static void blank_and_compare(struct client *c, const char *a, const char *b,
                               const char *role)
 {
     struct buf x = {0}, y = {0};
-    ask_raw(c, "report",
-            (const char *[]){PERSON, a, "actor", ACTOR, "identity_checked", "1",
-                             "role", role, NULL},
-            &x);
-    ask_raw(c, "report",
-            (const char *[]){PERSON, b, "actor", ACTOR, "identity_checked", "1",
-                             "role", role, NULL},
-            &y);
+    client_ask(c, "report",
+               (const char *[]){PERSON, a, "actor", ACTOR, "identity_checked",
+                                "1", "role", role, NULL},
+               &x);
+    client_ask(c, "report",
+               (const char *[]){PERSON, b, "actor", ACTOR, "identity_checked",
+                                "1", "role", role, NULL},
+               &y);
     assert_true(x.n > 0 && slice_eq(buf_slice(&x), buf_slice(&y)));
     assert_non_null(memmem(x.p, x.n, "E-NF-001", 8));
     buf_fini(&x);
@@ -410,6 +388,26 @@ static void a_question_that_is_none_is_refused(void **state)
     }
 }
 
+/* The code of a later page. */
+static const char *page(struct client *c, const char *person,
+                        const char *report_leaf)
+{
+    const char *const words[] = {PERSON,
+                                 token_hex(person),
+                                 "actor",
+                                 ACTOR,
+                                 "identity_checked",
+                                 "1",
+                                 "report",
+                                 report_leaf,
+                                 "size",
+                                 "1",
+                                 "after",
+                                 "0",
+                                 NULL};
+    return ask(c, "report", words, NULL);
+}
+
 static void a_page_is_given_only_to_who_was_given_the_first(void **state)
 {
     struct region *r = *state;
@@ -421,49 +419,9 @@ static void a_page_is_given_only_to_who_was_given_the_first(void **state)
     snprintf(number_, sizeof(number_), "%llu",
              (unsigned long long)number(first, "report"));
     json_decref(first);
-    const char *const anna[] = {PERSON,
-                                token_hex("anna"),
-                                "actor",
-                                ACTOR,
-                                "identity_checked",
-                                "1",
-                                "report",
-                                number_,
-                                "size",
-                                "1",
-                                "after",
-                                "0",
-                                NULL};
-    assert_string_equal(ask(h1, "report", anna, NULL), "");
-    const char *const bert[] = {PERSON,
-                                token_hex("bert"),
-                                "actor",
-                                ACTOR,
-                                "identity_checked",
-                                "1",
-                                "report",
-                                number_,
-                                "size",
-                                "1",
-                                "after",
-                                "0",
-                                NULL};
-    assert_string_equal(ask(h1, "report", bert, NULL), "E-NF-001");
-    /* a leaf that is no report */
-    const char *const other[] = {PERSON,
-                                 token_hex("anna"),
-                                 "actor",
-                                 ACTOR,
-                                 "identity_checked",
-                                 "1",
-                                 "report",
-                                 "1",
-                                 "size",
-                                 "1",
-                                 "after",
-                                 "0",
-                                 NULL};
-    assert_string_equal(ask(h1, "report", other, NULL), "E-NF-001");
+    assert_string_equal(page(h1, "anna", number_), "");
+    assert_string_equal(page(h1, "bert", number_), "E-NF-001");
+    assert_string_equal(page(h1, "anna", "1"), "E-NF-001"); /* no report */
 }
 
 /* ---- later, and erased ---- */

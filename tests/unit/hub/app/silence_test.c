@@ -140,26 +140,6 @@ static void nor_does_a_refusal_of_the_hub(void **state)
 
 /* ---- asking ---- */
 
-static void ask(struct client *c, const char *what, const char *const *words,
-                struct buf *raw)
-{
-    Pb__Ask a = PB__ASK__INIT;
-    Pb__AskArgument arg[8], *list[8];
-    struct frame f;
-    a.what = (char *)(uintptr_t)what;
-    a.arg = list;
-    for (; words[0] != NULL; words += 2) {
-        list[a.n_arg] = &arg[a.n_arg];
-        pb__ask_argument__init(&arg[a.n_arg]);
-        arg[a.n_arg].key = (char *)(uintptr_t)words[0];
-        arg[a.n_arg++].value = (char *)(uintptr_t)words[1];
-    }
-    client_send_message(c, LANE_NORMAL, VERB_ASK, &a.base);
-    client_want(c, LANE_NORMAL, VERB_ANSWER, &f);
-    buf_add(raw, f.body.p, f.body.n);
-    frame_close(&f);
-}
-
 static void preview(struct client *c, const char *type,
                     const uint8_t person[16], const char *to, struct buf *raw)
 {
@@ -168,10 +148,10 @@ static void preview(struct client *c, const char *type,
     snprintf(classes, sizeof(classes), "%llu",
              (unsigned long long)schema_event_named(type)->class_mask);
     buf_add_hex(&token, slice_of(person, 16));
-    ask(c, "preview",
-        (const char *[]){"type", type, "person_token", (char *)token.p,
-                         "classes", classes, "to", to, NULL},
-        raw);
+    client_ask(c, "preview",
+               (const char *[]){"type", type, "person_token", (char *)token.p,
+                                "classes", classes, "to", to, NULL},
+               raw);
     buf_fini(&token);
 }
 
@@ -229,10 +209,10 @@ static void a_node_cannot_ask_for_cases(void **state)
     struct buf first = {0};
     for (size_t i = 0; i < NELEM(WHAT); i++) {
         struct buf raw = {0};
-        ask(p1, WHAT[i],
-            (const char *[]){"case", "018f0000-0000-7000-8000-000000000000",
-                             NULL},
-            i == 0 ? &first : &raw);
+        client_ask(p1, WHAT[i],
+                   (const char *[]){
+                       "case", "018f0000-0000-7000-8000-000000000000", NULL},
+                   i == 0 ? &first : &raw);
         if (i > 0 && !slice_eq(buf_slice(&first), buf_slice(&raw)))
             fail_msg("%s", WHAT[i]);
         buf_fini(&raw);
