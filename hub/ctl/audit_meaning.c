@@ -333,6 +333,16 @@ static void check_policy(struct meaning *m, const Pb__AuditLeaf *l)
               "decided by a policy that was not in force");
 }
 
+/* Which consent it was that was relied on must be said, or none could be found
+ * to have been taken back. */
+static bool hides_consent(const Pb__AuditLeaf *l)
+{
+    for (size_t i = 0; l->n_consent == 0 && i < l->n_basis; i++)
+        if (strcmp(l->basis[i], "LB_CONSENT") == 0)
+            return true;
+    return false;
+}
+
 /* What a decision to show or send may rest on. */
 static void check_grounds(struct meaning *m, const Pb__AuditLeaf *l)
 {
@@ -345,6 +355,9 @@ static void check_grounds(struct meaning *m, const Pb__AuditLeaf *l)
             found(m, "M-3", "撤回後または存在しない同意による開示",
                   "rests on a withdrawn or unknown consent");
     }
+    if (hides_consent(l))
+        found(m, "M-3", "どの同意によるかを言わない開示",
+              "rests on a consent that it does not name");
     check_policy(m, l);
 }
 

@@ -224,7 +224,7 @@ static void tell(struct making *m, unsigned step, Pb__AuditLeaf *l)
         break;
     case DENIED:
         decided(m, l, PB__LEAF_KIND__DECISION, "ROUTE", m->first + INGEST);
-        l->n_consent = 0;
+        l->n_consent = l->n_basis = 0;
         l->outcome = 0;
         l->released = 0;
         break;

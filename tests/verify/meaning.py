@@ -33,7 +33,7 @@ class Leaf:
         for name, (number, default) in self.ONE.items():
             setattr(self, name, f.get(number, [default])[0])
         self.refs, self.consents = f.get(19, []), f.get(20, [])
-        self.approvers = f.get(34, [])
+        self.approvers, self.bases = f.get(34, []), f.get(13, [])
         self.sha256 = hashlib.sha256(raw).digest()
         self.ended = False
 
@@ -95,6 +95,7 @@ class Log:
         self.need(l.released & l.withheld == 0, "M-2")
         for c in l.consents:
             self.need(self.consents.get(c) is True, "M-3")
+        self.need(l.consents or b"LB_CONSENT" not in l.bases, "M-3")
         self.need(self.policy is not None and l.policy == self.policy, "M-4")
 
     def glass(self, l):

@@ -48,7 +48,7 @@ struct log {
     Pb__AuditLeaf leaf[LEAVES];
     uint64_t ref[LEAVES][2];
     ProtobufCBinaryData consent;
-    char *approver[2];
+    char *approver[2], *basis[1];
     uint8_t event[16], digest[32], person[16], staff[16], other[32];
     uint8_t ack[LEAVES][128], signature[LEAVES][64], sha[32];
     struct node_keys keys, stranger;
@@ -217,6 +217,7 @@ static struct log *log_new(void)
     memset(l->staff, 5, sizeof(l->staff));
     snprintf(l->origin, sizeof(l->origin), ORIGIN);
     l->consent = bytes(l->person, 16);
+    l->basis[0] = TEXT("LB_CONSENT");
     l->approver[0] = TEXT("approver-a+0102");
     l->approver[1] = TEXT("approver-b+0304");
     keys_make(&l->keys, "w1");
@@ -379,6 +380,12 @@ static void all_withdrawn_before(struct log *l)
 static void consent_never_given(struct log *l)
 {
     kind(l, GRANT, PB__LEAF_KIND__REPORT);
+}
+static void consent_not_named(struct log *l)
+{
+    l->leaf[RELEASE].n_consent = 0;
+    l->leaf[RELEASE].n_basis = 1;
+    l->leaf[RELEASE].basis = l->basis;
 }
 static void delivered_unreleased(struct log *l)
 {
@@ -576,6 +583,7 @@ static const struct {
     {"I3 after the withdrawal", "M-3", withdrawn_before},
     {"I3 after a withdrawal of all", "M-3", all_withdrawn_before},
     {"I3 a consent never given", "M-3", consent_never_given},
+    {"I3 a consent that is not named", "M-3", consent_not_named},
     {"I4 a policy never activated", "M-4", unknown_policy},
     {"I4 a policy no longer in force", "M-4", policy_of_before},
     {"I4 one approver, twice", "M-16", one_approver},
