@@ -54,7 +54,7 @@ MODULE_SO := $(MODULES:%=$B/modules/%.so)
 BIN := $B/bin/tsunagid $B/bin/tsunagi $B/bin/tsunagi-adapter $B/bin/tsunagi-demo
 
 .PHONY: all help clean check stats layers install
-all: $(BIN) $(MODULE_SO) $B/bin/tsunagi-rawpeer $B/bin/tsunagi-powercut $B/fault/nosync.so
+all: $(BIN) $(MODULE_SO)
 
 help:
 	@echo 'make            build programs and modules into $B/'

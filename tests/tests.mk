@@ -18,6 +18,8 @@ TOOLS := $(addprefix $B/bin/tsunagi-,rawpeer sample look-hub look-node powercut)
 
 .PHONY: verifiers policy unit unit-san unit-valgrind it it-san stories fuzz bench storm san-all
 
+# the stories' own: `tsunagi demo play` tells any of them
+all: $(TOOLS) $B/fault/nosync.so
 $B/bin/tsunagi-rawpeer: $B/tests/demo/rawpeer.o $(call libs,$(L_wire))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_wire)
