@@ -246,7 +246,7 @@ static const struct line {
     bool (*get)(const char *value, struct order *o);
     unsigned kinds; /* that have it */
 } LINES[] = {
-    /* clang-format off */
+/* clang-format off */
 #define IN(k) (1u << ORDER_##k)
     {"subject", put_subject, get_subject, IN(ERASE) | IN(HOLD) | IN(LIFT) | IN(DELAY)},
     {"reason", put_reason, get_reason, IN(ERASE) | IN(HOLD) | IN(EPOCH)},

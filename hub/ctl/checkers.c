@@ -13,8 +13,7 @@
 #include <unistd.h>
 
 #define CHILDREN_MAX 16
-#define TOLD_MAX 1000 /* failures a child names; all of them fit into a pipe   \
-                       */
+#define TOLD_MAX 1000 /* failures a child names; they fit into a pipe */
 #define TOGETHER 64   /* records handed over at once */
 
 struct child {
