@@ -6,10 +6,13 @@
  * is opened as the store opens it, so it should be on a disk that can be
  * written to; the original, and what it is read from, are not touched. */
 #include "hub/app/hub.h"
+#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static enum err no_tile(void *ctx, unsigned level, uint64_t n,
                         const struct hash tile[TILE_WIDTH])
@@ -70,6 +73,18 @@ static enum err walk(struct hub *h, const struct checkpoint *c,
     return e;
 }
 
+/* Opening the store would make one where none is, and that is whole. */
+static enum err is_there(const char *folder, struct buf *why)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/hub.db", folder);
+    if (access(path, R_OK) == 0)
+        return ERR_OK;
+    buf_addf(why, "%s: %s; name the folder that has hub.db in it", path,
+             strerror(errno));
+    return ERR_NOT_FOUND;
+}
+
 enum err copy_check(struct hub *h, const char *folder, struct buf *why)
 {
     struct store_config c = {.dir = folder};
@@ -78,7 +93,9 @@ enum err copy_check(struct hub *h, const char *folder, struct buf *why)
     if (tree == NULL)
         return ERR_NOMEM;
     merkle_init(tree);
-    enum err e = sign_init();
+    enum err e = is_there(folder, why);
+    if (e == ERR_OK)
+        e = sign_init();
     if (e == ERR_OK)
         e = keys_read(h->config.log_key, &h->log_keys);
     if (e == ERR_OK)

@@ -58,6 +58,8 @@ extern const size_t COMMAND_COUNT;
 int exit_of(enum err e);
 /* Prints "tsunagi: E-...: sentence (detail)" on stderr; returns exit_of(e). */
 int fail(const struct ctl *c, enum err e, const char *detail);
+/* The same by errno, for a file or folder that was to be made anew. */
+int not_made(const struct ctl *c, const char *path);
 /* The Japanese or the English text, by the caller's language. */
 const char *say(const struct ctl *c, const char *ja, const char *en)
     __attribute__((format_arg(2), format_arg(3)));

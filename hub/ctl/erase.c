@@ -51,8 +51,11 @@ int cmd_erase_run(struct ctl *c)
     if (code == EXIT_DONE && c->json)
         print_json(j);
     else if (code == EXIT_DONE)
-        puts(resting(j) ? say(c, "消去の作業は残っていません",
-                              "no erasing is left to be done")
+        puts(resting(j) ? say(c,
+                              "いまできる消去は終わりました。保全中のものと"
+                              "返事のない接続: tsunagi order list",
+                              "what can be erased now is; what is held and who "
+                              "has not answered: tsunagi order list")
                         : say(c, "消去の作業は続いています", "still erasing"));
     if (code == EXIT_DONE && !resting(j))
         code = EXIT_PARTLY;
@@ -335,7 +338,7 @@ static int put_folder(const struct ctl *c, const json_t *j,
 {
     struct buf page = {0};
     if (mkdir(c->out, 0700) != 0)
-        return fail(c, errno == EEXIST ? ERR_CONFLICT : ERR_IO, c->out);
+        return not_made(c, c->out);
     char *json = json_dumps(j, JSON_INDENT(1));
     write_page(j, true, &page);
     int code = page.failed || json == NULL ? fail(c, ERR_NOMEM, "") : EXIT_DONE;
@@ -380,8 +383,15 @@ int cmd_erase_certificate(struct ctl *c)
         if (c->out != NULL)
             code = put_folder(c, j, &text);
     }
-    if (code == EXIT_DONE && partly(j))
+    if (code == EXIT_DONE && partly(j)) {
+        fputs(say(c,
+                  "まだ終わっていません(証明書の【未了】、tsunagi order list)。"
+                  "全部そろってから、もう一度出せます\n",
+                  "not over yet (the certificate, tsunagi order list); it can "
+                  "be made again when it is\n"),
+              stderr);
         code = EXIT_PARTLY;
+    }
     json_decref(j);
     buf_fini(&text);
     return code;

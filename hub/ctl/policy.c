@@ -296,7 +296,7 @@ int cmd_policy_export(struct ctl *c)
     const char *folder = c->argv[0];
     json_int_t version = 0;
     if (mkdir(folder, 0755) != 0)
-        return fail(c, errno == EEXIST ? ERR_CONFLICT : ERR_IO, folder);
+        return not_made(c, folder);
     int code = EXIT_DONE;
     for (size_t i = 0; i <= PACK_FILES && code == EXIT_DONE; i++) {
         json_t *j = NULL;

@@ -195,7 +195,7 @@ int cmd_audit_provisions(struct ctl *c)
     if (e != ERR_OK)
         return fail(c, e, "--from DATE --to DATE");
     if (c->out != NULL && (w.out = fopen(c->out, "wxe")) == NULL)
-        return fail(c, errno == EEXIST ? ERR_CONFLICT : ERR_IO, c->out);
+        return not_made(c, c->out);
     put_head(w.out);
     int code = read_numbers(c, &w);
     if (code == EXIT_DONE)

@@ -355,7 +355,7 @@ static int begin(struct writing *w, json_t *page)
     if (open_head(w) != ERR_OK)
         return fail(w->c, ERR_INTEGRITY, "note");
     if (!open_files(w))
-        return fail(w->c, errno == EEXIST ? ERR_CONFLICT : ERR_IO, w->c->out);
+        return not_made(w->c, w->c->out);
     json_begin(w);
     return EXIT_DONE;
 }
@@ -436,7 +436,8 @@ int cmd_audit_report(struct ctl *c)
     if (!identity_checked(c))
         return fail(
             c, ERR_DENIED,
-            say(c, "本人確認をしてから --yes", "check who it is, then --yes"));
+            say(c, "何も作っていません。本人か代理人かを確かめてから、もう一度",
+                "nothing was made; check who it is, then again"));
     code = fetch(&w);
     if (code == EXIT_DONE)
         code = finish(&w);

@@ -98,6 +98,18 @@ int fail(const struct ctl *c, enum err e, const char *detail)
     return exit_of(e);
 }
 
+int not_made(const struct ctl *c, const char *path)
+{
+    char detail[4096];
+    bool exists = errno == EEXIST;
+    const char *why = exists
+                          ? say(c, "すでにあります。別の名前を指定してください",
+                                "exists already; name another")
+                          : strerror(errno);
+    snprintf(detail, sizeof(detail), "%s: %s", path, why);
+    return fail(c, exists ? ERR_CONFLICT : ERR_IO, detail);
+}
+
 int load_hub(const struct ctl *c, struct hub_config *h)
 {
     char path[4096];

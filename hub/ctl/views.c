@@ -215,6 +215,17 @@ int cmd_backup_create(struct ctl *c)
     struct node_arg a[] = {{"path", full},
                            {"what", c->what != NULL ? c->what : "data"}};
     int code = view(c, "backup", a, NELEM(a), show_nothing);
+    if (code != EXIT_DONE && code != EXIT_UNREACHABLE)
+        fprintf(
+            stderr,
+            say(c,
+                "控えは取れていません: %s\n"
+                "まだ控えのないフォルダーで、上のフォルダーがあり、ハブが書け、"
+                "空きがあるかを見てください\n",
+                "no copy was made: %s\n"
+                "it must hold no copy yet, in a folder that is there, that "
+                "the hub may write to and that has room\n"),
+            full);
     free(full);
     return code;
 }

@@ -551,7 +551,10 @@ enum err conf_load(const char *path, const struct conf_item *items,
     enum err e = file_read(path, FILE_MAX, &text);
     if (e != ERR_OK) {
         fprintf(complaints, "%s:1:1: error %s: %s\n      hint: %s\n", path,
-                err_code(e), err_en(e), err_ja(e));
+                err_code(e), err_en(e),
+                e == ERR_NOT_FOUND
+                    ? "設定ファイルがありません。--config FILE で指定します"
+                    : err_ja(e));
     } else {
         folder_of(path, folder);
         e = conf_load_text(path, folder, buf_slice(&text), items, target,

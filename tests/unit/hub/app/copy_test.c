@@ -2,6 +2,7 @@
  * one is whole is seen without a key of payload. */
 #include "tests/unit/hub/app/region.h"
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #define P1 "WO-4931000014"
 
@@ -104,11 +105,30 @@ static void a_copy_that_is_not_whole_is_told(void **state)
     buf_fini(&why);
 }
 
+/* The folder that was named to backup holds data/, not hub.db. */
+static void a_folder_without_a_copy_is_not_whole(void **state)
+{
+    struct region *r = *state;
+    struct buf why = {0};
+    struct stat st;
+    some_life(r);
+    char *data = copy_of(r), *above = region_path(r, "copy"),
+         *made = region_path(r, "copy/hub.db");
+    assert_int_equal(checked(r, above, &why), ERR_NOT_FOUND);
+    assert_non_null(strstr((char *)why.p, "hub.db in it"));
+    assert_int_not_equal(stat(made, &st), 0);
+    free(data);
+    free(above);
+    free(made);
+    buf_fini(&why);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         REGION_TEST(a_copy_alone_is_whole_and_tells_nothing),
         REGION_TEST(a_copy_that_is_not_whole_is_told),
+        REGION_TEST(a_folder_without_a_copy_is_not_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
