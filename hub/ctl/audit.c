@@ -13,6 +13,15 @@
 static int export_failed(struct ctl *c, enum err e)
 {
     rmdir(c->argv[0]); /* when nothing was written */
+    if (e == ERR_UNREACHABLE) {
+        fprintf(stderr, "tsunagi: %s: %s (%s)\n", err_code(e),
+                say(c,
+                    "ハブが動いていないか、応答しません。書き出していません。",
+                    "The hub is not running or does not answer. Nothing was "
+                    "exported."),
+                c->argv[0]);
+        return EXIT_UNREACHABLE;
+    }
     return fail(c, e,
                 e == ERR_NOT_FOUND
                     ? say(c,
@@ -30,9 +39,7 @@ int cmd_audit_export(struct ctl *c)
     if (code != EXIT_DONE)
         return code;
     if (mkdir(c->argv[0], 0755) != 0) {
-        code = fail(
-            c, ERR_CONFLICT,
-            say(c, "新しいフォルダーを指定してください", "name a new folder"));
+        code = not_made(c, c->argv[0]);
     } else {
         enum err e =
             audit_export(&hub, c->argv[0], c->newest, (int)c->timeout_ms);

@@ -190,7 +190,9 @@ static int put(const struct ctl *c, const struct buf *text)
         return EXIT_DONE;
     }
     if (access(c->out, F_OK) == 0)
-        return fail(c, ERR_CONFLICT, c->out);
+        return fail(c, ERR_CONFLICT,
+                    say(c, "--out のファイルがすでにあります",
+                        "the file of --out exists already"));
     enum err e = file_replace(c->out, buf_slice(text), 0644);
     if (e != ERR_OK)
         return fail(c, e, c->out);
