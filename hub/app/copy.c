@@ -1,6 +1,7 @@
 /* copy.c - a copy of the store looked at without any key of payload: the log in
  * it is walked from its first leaf, and its newest head must be signed by the
- * log's key and be a head of these leaves. What is sealed stays sealed.
+ * log's key and be a head of these leaves. The other pages are looked at as
+ * SQLite does. What is sealed stays sealed.
  *
  * For the drill: that a copy is whole is known before it is needed. The copy
  * is opened as the store opens it, so it should be on a disk that can be
@@ -100,6 +101,8 @@ enum err copy_check(struct hub *h, const char *folder, struct buf *why)
         e = keys_read(h->config.log_key, &h->log_keys);
     if (e == ERR_OK)
         e = store_open(&c, &h->store, why);
+    if (e == ERR_OK)
+        e = store_pages_check(h->store, why);
     if (e == ERR_OK)
         e = read_head(h, &head);
     if (e == ERR_OK)

@@ -497,6 +497,23 @@ enum err store_backup(struct store *s, enum store_copy what, const char *path)
     return e;
 }
 
+/* A damaged page, or an index that lacks a row, is nowhere else seen before it
+ * is read. */
+enum err store_pages_check(struct store *s, struct buf *why)
+{
+    sqlite3_stmt *st = NULL;
+    const char *said = NULL;
+    if (sqlite3_prepare_v2(s->db, "PRAGMA integrity_check(1)", -1, &st, NULL) ==
+            SQLITE_OK &&
+        sqlite3_step(st) == SQLITE_ROW)
+        said = (const char *)sqlite3_column_text(st, 0);
+    bool ok = said != NULL && strcmp(said, "ok") == 0;
+    if (!ok)
+        buf_adds(why, "hub.db: a page is damaged; this copy is not whole");
+    sqlite3_finalize(st);
+    return ok ? ERR_OK : ERR_STORE;
+}
+
 /* ---- small things ---- */
 
 enum err store_value_get(struct store *s, const char *name, struct buf *out)

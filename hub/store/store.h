@@ -637,4 +637,6 @@ enum err store_tidy(struct store *s) MUST_CHECK;
 enum store_copy { COPY_DATA, COPY_KEYRING };
 enum err store_backup(struct store *s, enum store_copy what,
                       const char *path) MUST_CHECK;
+/* Every page of hub.db, for a copy that is looked at; slow. */
+enum err store_pages_check(struct store *s, struct buf *why) MUST_CHECK;
 #endif

@@ -84,6 +84,12 @@ static const struct {
     {"a head signed by nobody",
      "UPDATE log_checkpoint SET note ="
      " CAST(replace(CAST(note AS TEXT), char(10), 'x' || char(10)) AS BLOB)"},
+    {"an index without its rows",
+     "PRAGMA writable_schema = ON; UPDATE sqlite_master SET rootpage ="
+     " (SELECT max(rootpage) FROM sqlite_master WHERE name NOT LIKE 'log_%')"
+     " WHERE type = 'index' AND name NOT LIKE 'log_%' AND rowid ="
+     " (SELECT min(rowid) FROM sqlite_master WHERE type = 'index' AND"
+     " name NOT LIKE 'log_%')"},
     {"no leaf at all", "DROP TRIGGER log_leaf_no_delete; DELETE FROM log_leaf"},
 };
 
