@@ -172,22 +172,19 @@ struct erased_answer {
     struct id order;
 };
 
+#define ANSWER_BYTES 512
+/* max <= ANSWER_BYTES */
 static enum err unhex(const char *hex, size_t max, struct buf *out)
 {
-    uint8_t byte;
+    uint8_t bytes[ANSWER_BYTES];
     size_t n = strlen(hex) / 2;
-    if (n == 0 || n > max || strlen(hex) % 2 != 0)
+    if (n == 0 || n > max || strlen(hex) % 2 != 0 ||
+        hex_decode(hex, bytes, n) != ERR_OK)
         return ERR_USAGE;
-    for (size_t i = 0; i < n; i++) {
-        char two[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
-        if (hex_decode(two, &byte, 1) != ERR_OK)
-            return ERR_USAGE;
-        buf_addc(out, (char)byte);
-    }
+    buf_add(out, bytes, n);
     return out->failed ? ERR_NOMEM : ERR_OK;
 }
 
-#define ANSWER_BYTES 512
 static enum err open_answer(const Pb__Ask *a, struct erased_answer *x)
 {
     enum err e = unhex(ask_argument(a, "answer"), ANSWER_BYTES, &x->bytes);

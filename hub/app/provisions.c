@@ -5,10 +5,10 @@
  *   provisions  from_ms, to_ms, [after, upto]
  *
  * A page looks at a slice of the deliveries, whoever they belong to, so a long
- * history costs many short turns. What the hub issued in an agency's stead
- * (reissue_as) counts as that agency's: its leaf cites the event it comes
- * from. Only what really left is here; whom an erased line was about nobody
- * knows any more. */
+ * history costs many short turns; each is a leaf. What the hub issued in an
+ * agency's stead (reissue_as) counts as that agency's: its leaf cites the event
+ * it comes from. Only what really left is here; whom an erased line was about
+ * nobody knows any more. */
 #include "hub/app/hub.h"
 #include "proto/wire/unpack.h"
 #include <inttypes.h>
@@ -204,10 +204,9 @@ enum err ask_provisions(struct hub *h, const struct node *who, const Pb__Ask *a,
 {
     struct listing w = {.who = who};
     enum err e = read_question(a, &w);
-    if (e == ERR_OK && w.after == 0 && w.last == 0) {
+    if (e == ERR_OK && w.last == 0)
         e = store_provision_last(h->store, &w.last);
-        if (e == ERR_OK)
-            e = leaf_asked(h, &w);
-    }
+    if (e == ERR_OK)
+        e = leaf_asked(h, &w);
     return e != ERR_OK ? e : add_lines(h, &w, j);
 }

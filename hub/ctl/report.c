@@ -433,6 +433,8 @@ int cmd_audit_report(struct ctl *c)
         (w.person[0] != '\0') + (c->token != NULL) + (c->order != NULL) != 1)
         return fail(c, ERR_USAGE,
                     "--out FOLDER; --person -|@FILE, --token HEX, --order REF");
+    if (c->agency == NULL && c->actor == NULL)
+        return fail(c, ERR_USAGE, "--actor");
     if (!identity_checked(c))
         return fail(
             c, ERR_DENIED,

@@ -216,6 +216,9 @@ PY
     out=$(mktemp -d)
     run tsunagi audit report --person - --actor desk --out "$out/r" --dir "$D" --node p1 <<<it-2
     [ "$status" -eq 5 ] # nobody said that the person was asked who they are
+    run tsunagi audit report --person - --yes --out "$out/r" --dir "$D" --node p1 <<<it-2
+    [ "$status" -eq 2 ]
+    [[ "$output" == *--actor* ]]
     run tsunagi audit report --person - --actor desk --yes --dir "$D" --node p1 <<<it-2
     [ "$status" -eq 2 ] # no folder
     run tsunagi audit report --person - --actor desk --yes --out "$out/r" --dir "$D" --node p1 </dev/null

@@ -731,6 +731,23 @@ static void a_later_page_of_provisions_lies_within_the_first(void **state)
             err_code(ERR_USAGE));
 }
 
+/* Where a page begins is the asker's word: no page goes without a leaf. */
+static void every_page_of_provisions_is_a_leaf(void **state)
+{
+    struct region *r = *state;
+    static const char *const AFTER[] = {"", "0", "1"};
+    for (size_t i = 0; i < NELEM(AFTER); i++) {
+        uint64_t before = store_log_size(r->hub->store);
+        assert_string_equal(
+            ask(client(r, "h1"), "provisions",
+                (const char *[]){"from_ms", "0", "to_ms", "1", "after",
+                                 AFTER[i], "upto", "5", NULL},
+                NULL),
+            "");
+        assert_int_equal(store_log_size(r->hub->store), before + 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -746,6 +763,7 @@ int main(void)
         REGION_TEST(more_lines_than_a_page_stay_whole_while_others_come),
         REGION_TEST(what_was_passed_on_is_a_record_on_both_sides),
         REGION_TEST(a_later_page_of_provisions_lies_within_the_first),
+        REGION_TEST(every_page_of_provisions_is_a_leaf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
